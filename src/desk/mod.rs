@@ -1,0 +1,4 @@
+//! The desk.
+mod ticket;
+
+pub use ticket::{Change, Ticket, TicketChange, TicketKind, TicketStatus, Waiting};

@@ -1,0 +1,4 @@
+//! Detection.
+mod event;
+
+pub use event::{DerivedValue, DetectCommand, Evidence, FaultEvent, FaultEventKind};

@@ -1,0 +1,4 @@
+//! Fault profiles.
+mod program;
+
+pub use program::*;
