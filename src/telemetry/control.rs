@@ -223,7 +223,8 @@ pub enum TicketAction {
 }
 
 /// The name of an action, without what it carries: for tables of allowed moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BasicAction {
     /// See [`TicketAction::Acknowledge`].
     Acknowledge,
@@ -241,6 +242,35 @@ pub enum BasicAction {
     Close,
     /// See [`TicketAction::Reopen`].
     Reopen,
+}
+
+impl BasicAction {
+    /// Every action, in the order in which people meet them.
+    pub const ALL: [Self; 8] = [
+        Self::Acknowledge,
+        Self::Assign,
+        Self::Start,
+        Self::Wait,
+        Self::Comment,
+        Self::Resolve,
+        Self::Close,
+        Self::Reopen,
+    ];
+
+    /// The name in API, journal, database and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "acknowledge",
+            Self::Assign => "assign",
+            Self::Start => "start",
+            Self::Wait => "wait",
+            Self::Comment => "comment",
+            Self::Resolve => "resolve",
+            Self::Close => "close",
+            Self::Reopen => "reopen",
+        }
+    }
 }
 
 impl TicketAction {
