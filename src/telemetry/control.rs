@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::{DeviceId, Identity, Position, Timestamp};
+use super::{DeviceId, Identity, Position, RawMessage, Timestamp};
 
 /// A record that is not a message. In recordings and in the journal: a JSON object with its `kind`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,10 +84,14 @@ pub enum Control {
         #[serde(default)]
         key: Option<SmolStr>,
     },
-    /// Rejected messages to be decoded once more, in this order.
-    ReplayRejected {
-        /// Where they lie in the journal.
-        positions: Vec<Position>,
+    /// A rejected message is decoded once more, as of the time it came.
+    Replay {
+        /// Where it was rejected.
+        position: Position,
+        /// When it came.
+        received_at: Timestamp,
+        /// The message itself.
+        message: RawMessage,
     },
     /// The last line of an exported recording: what is due up to here fires.
     End,

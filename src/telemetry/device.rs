@@ -128,6 +128,34 @@ pub struct Identity {
     pub via: Option<SmolStr>,
 }
 
+impl Identity {
+    /// Takes over every field that `newer` names; lots are replaced part by part.
+    pub fn merge(&mut self, newer: &Self) {
+        let fields = [
+            (&mut self.hw, &newer.hw),
+            (&mut self.fw, &newer.fw),
+            (&mut self.made, &newer.made),
+            (&mut self.batch, &newer.batch),
+            (&mut self.first_use, &newer.first_use),
+            (&mut self.region, &newer.region),
+            (&mut self.tz, &newer.tz),
+            (&mut self.site, &newer.site),
+            (&mut self.via, &newer.via),
+        ];
+        for (field, newer) in fields {
+            if newer.is_some() {
+                field.clone_from(newer);
+            }
+        }
+        self.lots.extend(
+            newer
+                .lots
+                .iter()
+                .map(|(part, lot)| (part.clone(), lot.clone())),
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
