@@ -230,19 +230,19 @@ impl Book {
         }
         self.ended.insert((now, number, key.clone()));
         self.pages.last.insert(key, Last { number, ended: now });
-        self.prune(now);
+        self.prune(now, CLOSED_LIMIT, LINKS_LIMIT);
     }
 
-    fn prune(&mut self, now: Timestamp) {
+    fn prune(&mut self, now: Timestamp, closed_limit: usize, links_limit: usize) {
         while let Some((until, number)) = self.kept.first().copied() {
-            if until > now && self.kept.len() <= CLOSED_LIMIT {
+            if until > now && self.kept.len() <= closed_limit {
                 break;
             }
             self.take(number);
             self.kept.remove(&(until, number));
         }
         while let Some((ended, _, _)) = self.ended.first() {
-            if *ended + LINK_MS > now && self.ended.len() <= LINKS_LIMIT {
+            if *ended + LINK_MS > now && self.ended.len() <= links_limit {
                 break;
             }
             if let Some((_, _, key)) = self.ended.pop_first() {
@@ -289,4 +289,81 @@ pub(super) fn number(text: &str) -> Option<u64> {
     let digits = text.strip_prefix("T-")?;
     let plain = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
     if plain { digits.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::Desk;
+    use crate::desk::tests::{Bench, START, day, device, event};
+    use crate::detect::FaultEventKind::{Cleared, Raised};
+    use crate::profile::Stage::Warn;
+
+    /// Three tickets on three devices, ended a day apart.
+    fn ended() -> Desk {
+        let mut bench = Bench::new();
+        for number in 0..3 {
+            for kind in [Raised, Cleared] {
+                let mut event = event(kind, "scale", Warn, day(number));
+                event.device = device(&number.to_string());
+                bench.give(&event);
+            }
+        }
+        bench.desk
+    }
+
+    #[test]
+    fn a_full_book_lets_the_oldest_ticket_go_and_keeps_its_link() {
+        let mut desk = ended();
+        desk.book.prune(day(3), 3, 3);
+        assert_eq!((desk.book.kept.len(), desk.book.ended.len()), (3, 3));
+        desk.book.prune(day(3), 2, 2);
+        assert!(desk.ticket("T-1").is_none() && desk.ticket("T-2").is_some());
+        let links: Vec<u64> = desk
+            .book
+            .pages
+            .last
+            .values()
+            .map(|last| last.number)
+            .collect();
+        assert_eq!(links, [2, 3]);
+        desk.book.prune(day(3), 1, 2);
+        assert_eq!(desk.book.pages.tickets.len(), 1);
+        assert_eq!(desk.book.pages.last.len(), 2);
+    }
+
+    #[test]
+    fn an_ended_ticket_is_let_go_when_it_can_no_longer_be_taken_up() {
+        let mut desk = ended();
+        desk.book.prune(day(14) - 1, 9, 9);
+        assert!(desk.ticket("T-1").is_some());
+        desk.book.prune(day(14), 9, 9);
+        assert!(desk.ticket("T-1").is_none() && desk.ticket("T-2").is_some());
+        desk.book.prune(START + LINK_MS - 1, 9, 9);
+        assert_eq!(desk.book.pages.last.len(), 3);
+        desk.book.prune(START + LINK_MS, 9, 9);
+        assert_eq!(desk.book.pages.last.len(), 2);
+    }
+
+    #[test]
+    fn a_book_with_two_open_tickets_for_one_fault_is_refused() {
+        let mut bench = Bench::new();
+        bench.give(&event(Raised, "scale", Warn, START));
+        let held = bench.desk.book.take(1).expect("the ticket");
+        let tickets = BTreeMap::from([(1, held.clone()), (2, held)]);
+        let pages = Pages {
+            numbered: 2,
+            tickets,
+            ..Pages::default()
+        };
+        assert!(Book::from_pages(pages).is_none());
+    }
+
+    #[test]
+    fn only_the_form_that_is_written_is_read() {
+        assert_eq!(number(&id(17)), Some(17));
+        for text in ["T-", "T-017", "T-1 ", "t-1", "T-+1", "17"] {
+            assert_eq!(number(text), None, "{text:?}");
+        }
+    }
 }

@@ -25,15 +25,21 @@ mod action;
 
 mod snapshot;
 
+mod line;
+
+mod wording;
+
 #[cfg(test)]
 mod tests;
 
 pub use book::{CLOSED_LIMIT, KEYS_LIMIT, LINK_MS, LINKS_LIMIT};
 pub use fault::{NOTICE_REPEAT_MS, REOPEN_MS};
+pub use line::change_line;
 pub use moves::{allowed, next_status};
 pub use reply::{PARTS_LIMIT, Refusal, Reply, Request, WAIT_LIMIT_MS};
 pub use snapshot::RestoreError;
 pub use ticket::{Change, Ticket, TicketChange, TicketKind, TicketStatus, Waiting};
+pub use wording::{change_text, change_words};
 
 use crate::detect::{DetectCommand, FaultEvent, FaultEventKind};
 use crate::profile::Program;

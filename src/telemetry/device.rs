@@ -1,5 +1,6 @@
 //! Which device: `model/serial`, and what it says about itself.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -64,6 +65,13 @@ impl DeviceId {
     /// `model/serial`.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Looked up by `model/serial` as it stands in a topic, without making an id first.
+impl Borrow<str> for DeviceId {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -137,7 +137,8 @@ impl Mirror {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    // A found history is printed, and becomes a test of its own rather than a file of seeds.
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_history_keeps_the_promises_and_survives_a_restart_at_any_point(
