@@ -1,0 +1,7 @@
+//! The journal's promises, tried to break.
+
+mod support;
+
+mod basics;
+
+mod time;
