@@ -1,0 +1,1 @@
+//! What telemetry becomes in the series.

@@ -1,0 +1,1 @@
+//! What the store makes of a server's bad days.

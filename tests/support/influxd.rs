@@ -1,0 +1,100 @@
+//! A real InfluxDB 2.9.1 of one test's own: a process on a port the kernel chose, with its data in a temporary directory.
+//!
+//! The binary is named by `FOREMEND_TEST_INFLUXD`, else it lies in `~/.cache/foremend/`. Where it is missing the test fails
+//! and says how to get it; it never passes without having spoken to a server.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use foremend::series::{InfluxOptions, InfluxStore, SeriesStore};
+
+/// How long a start may take on a busy machine.
+const START_LIMIT: Duration = Duration::from_mins(2);
+
+/// The token of every test server.
+pub(crate) const TOKEN: &str = "the-tests-own-token";
+
+/// A running server; it ends when this is dropped.
+pub(crate) struct Influxd {
+    process: Child,
+    /// Its base address.
+    pub(crate) url: String,
+    _data: tempfile::TempDir,
+}
+
+impl Influxd {
+    /// Starts a server and sets it up with organisation `home` and bucket `telemetry`.
+    pub(crate) async fn start() -> Self {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port")
+            .port();
+        let log = std::fs::File::create(data.path().join("log")).expect("a log file");
+        let binary = binary();
+        let process = Command::new(&binary)
+            .args(["--http-bind-address", &format!("127.0.0.1:{port}")])
+            .arg("--bolt-path")
+            .arg(data.path().join("bolt"))
+            .arg("--sqlite-path")
+            .arg(data.path().join("sqlite"))
+            .arg("--engine-path")
+            .arg(data.path().join("engine"))
+            .arg("--reporting-disabled")
+            .env("HOME", data.path())
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", binary.display()));
+        let server = Self {
+            process,
+            url: format!("http://127.0.0.1:{port}"),
+            _data: data,
+        };
+        let store = server.store("telemetry");
+        let ready = async {
+            while store.health().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(START_LIMIT, ready)
+            .await
+            .expect("influxd answers /health in time");
+        store
+            .onboard("tester", "a-password-of-tests")
+            .await
+            .expect("a fresh server can be set up");
+        server
+    }
+
+    /// A store on a bucket of this server; the bucket may not exist yet.
+    pub(crate) fn store(&self, bucket: &str) -> InfluxStore {
+        InfluxStore::new(InfluxOptions::new(&self.url, "home", bucket, TOKEN))
+            .expect("a good address")
+    }
+}
+
+impl Drop for Influxd {
+    fn drop(&mut self) {
+        // It may have ended by itself; both calls then fail and there is nothing left to do.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn binary() -> PathBuf {
+    let named = std::env::var_os("FOREMEND_TEST_INFLUXD").map(PathBuf::from);
+    let path = named.unwrap_or_else(|| {
+        let home = std::env::var_os("HOME").expect("HOME is set");
+        PathBuf::from(home).join(".cache/foremend/influxd-2.9.1")
+    });
+    assert!(
+        path.is_file(),
+        "no influxd at {}: run tests/run.sh, which builds it, or name one in FOREMEND_TEST_INFLUXD",
+        path.display()
+    );
+    path
+}
