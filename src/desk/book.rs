@@ -1,8 +1,9 @@
 //! The tickets that the desk still needs, with their indexes.
 //!
-//! Open tickets are kept in full for as long as they are open. Ended ones are kept in full only while they may be taken up
-//! again, after that as a link (the newest ticket of each fault of a device), for the one that comes after. The invariant:
-//! `open`, `due` and `ended` are functions of `tickets` and `last`; only [`Book::take`] and [`Book::put`] move tickets.
+//! Open tickets are kept in full for as long as they are open; there are at most as many as detection holds faults of devices.
+//! Ended ones are kept in full only while they may be taken up again, after that as a link (the ticket that ended last on each
+//! fault of a device), for the one that comes after. The invariant: `open`, `due`, `kept` and `ended` are functions of
+//! `tickets` and `last`; only [`Book::take`] and [`Book::put`] move tickets.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -4,14 +4,15 @@
 use crate::detect::FaultEvent;
 use crate::profile::{Program, Severity};
 
-use super::book::{Book, id};
+use super::book::{Book, Held, id};
 use super::fault::{Stamp, end_for, put, rearm};
 use super::open::find;
-use super::{Change, DeskOut, TicketStatus};
+use super::{Change, DeskOut, TicketKind, TicketStatus};
 
 /// Ends the open tickets of the faults that this one absorbs, each with a link to it.
 ///
-/// An S1 ticket is absorbed by none but another S1: what endangers people must not end inside something less urgent.
+/// An S1 ticket is absorbed by none but another S1, and no ticket by a notice: what endangers people, or needs a person at
+/// all, must not end inside something less.
 pub(super) fn absorb(
     book: &mut Book,
     into: u64,
@@ -22,17 +23,22 @@ pub(super) fn absorb(
     let Some(fault) = find(program, &event.fault) else {
         return;
     };
-    let Some(severity) = book.get(into).map(|held| held.ticket.severity) else {
+    let Some((severity, kind)) = book
+        .get(into)
+        .map(|held| (held.ticket.severity, held.ticket.kind))
+    else {
         return;
     };
     for name in &fault.absorbs {
         let Some(number) = book.open_number(&event.device, name) else {
             continue;
         };
-        let safer = |held: &super::book::Held| {
-            held.ticket.severity == Severity::S1 && severity != Severity::S1
+        let stays = |held: &Held| {
+            let danger = held.ticket.severity == Severity::S1 && severity != Severity::S1;
+            let work = held.ticket.kind == TicketKind::Ticket && kind == TicketKind::Notice;
+            danger || work
         };
-        if number == into || book.get(number).is_none_or(safer) {
+        if number == into || book.get(number).is_none_or(stays) {
             continue;
         }
         let Some(mut held) = book.take(number) else {

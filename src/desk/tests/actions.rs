@@ -147,6 +147,25 @@ fn repeating_a_key_repeats_the_reply_and_does_nothing() {
 }
 
 #[test]
+fn a_key_belongs_to_a_person_and_a_ticket() {
+    let mut bench = raised();
+    bench.say(Raised, "scald", Fault, START);
+    let ack = TicketAction::Acknowledge;
+    assert_ne!(bench.ask(START, "T-1", &ack, None, Some("k")), "");
+    assert_ne!(bench.ask(START, "T-2", &ack, None, Some("k")), "");
+    let request = Request {
+        ticket: "T-1",
+        action: &TicketAction::Start,
+        by: "mo",
+        expected_version: None,
+        key: Some("k"),
+    };
+    let mut out = DeskOut::default();
+    bench.desk.act(START, &request, &mut out);
+    assert_eq!(out.changes.len(), 1);
+}
+
+#[test]
 fn only_the_last_keys_are_remembered() {
     let mut bench = raised();
     let comment = TicketAction::Comment { blob: "b".into() };

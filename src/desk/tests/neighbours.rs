@@ -62,6 +62,18 @@ fn a_danger_is_absorbed_by_another_danger_only() {
 }
 
 #[test]
+fn a_notice_absorbs_no_ticket() {
+    let mut bench = Bench::new();
+    bench.program.faults[4].absorbs = vec!["scale".into()];
+    bench.say(Raised, "scale", Warn, START);
+    assert_eq!(bench.say(Raised, "filter", Warn, day(1)), "opened T-2 new");
+    assert_eq!(
+        bench.say(Worsened, "filter", Fault, day(2)),
+        "worsened T-2 new; cancelled T-1 cancelled absorbed"
+    );
+}
+
+#[test]
 fn a_withdrawn_rule_leaves_a_ticket_that_speaks_for_others() {
     let mut bench = Bench::new();
     bench.say(Raised, "scale", Warn, START);
