@@ -5,8 +5,6 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -22,7 +20,7 @@ use super::{RefusedReason, SeriesError, SeriesStore, WriteReport};
 const POINTS_LIMIT: usize = 5_000;
 /// How often the server may fail on the same points before they are halved, or a single one is given up.
 const FAULTS_LIMIT: u32 = 5;
-/// How many of these tries a half has left when the server took other points meanwhile: the fault is in the points then.
+/// How many of these tries a half has when the server takes other points: the fault is in the points then.
 const TRIES_OF_A_HALF: u32 = 2;
 
 /// How the writer behaves.
@@ -85,10 +83,8 @@ pub struct Writer<S, P = TokioPause> {
     store: S,
     pause: P,
     options: WriterOptions,
-    /// One write in flight per lane, also when several callers write at once.
-    lanes: Vec<Mutex<()>>,
-    /// How many writes the store has taken.
-    accepted: AtomicU64,
+    /// One write in flight per lane, also when several callers write at once. Each remembers a point that the store took.
+    lanes: Vec<Mutex<Option<Point>>>,
     status: watch::Sender<SeriesStatus>,
 }
 
@@ -107,8 +103,9 @@ impl<S: SeriesStore, P: Pause> Writer<S, P> {
             store,
             pause,
             options,
-            lanes: (0..options.lanes.max(1)).map(|_| Mutex::new(())).collect(),
-            accepted: AtomicU64::new(0),
+            lanes: (0..options.lanes.max(1))
+                .map(|_| Mutex::new(None))
+                .collect(),
             status,
         }
     }
@@ -144,27 +141,30 @@ impl<S: SeriesStore, P: Pause> Writer<S, P> {
         sum
     }
 
-    async fn write_lane(&self, lane: &Mutex<()>, points: &[Point]) -> WriteReport {
+    async fn write_lane(&self, lane: &Mutex<Option<Point>>, points: &[Point]) -> WriteReport {
         let mut report = WriteReport::default();
         if points.is_empty() {
             return report;
         }
-        let _one_in_flight = lane.lock().await;
+        let mut witness = lane.lock().await;
         let mut pieces: VecDeque<Piece<'_>> = points.chunks(POINTS_LIMIT).map(Piece::new).collect();
         let mut failures = 0;
         while let Some(piece) = pieces.pop_front() {
             match self.store.write(piece.points).await {
                 Ok(part) => {
                     failures = 0;
-                    self.accepted.fetch_add(1, Ordering::Relaxed);
                     self.tell(SeriesStatus::Working);
                     report.add(&part);
+                    if part.refused.is_empty() {
+                        *witness = piece.points.first().cloned();
+                    }
                 }
                 Err(error) => {
                     failures += 1;
                     self.tell(status_of(&error));
                     if is_suspect(&error) {
-                        self.set_aside(piece, &mut pieces, &mut report);
+                        let works = piece.faults + 1 >= FAULTS_LIMIT && self.takes(&witness).await;
+                        set_aside(piece, works, &mut pieces, &mut report);
                     } else {
                         pieces.push_front(piece);
                     }
@@ -177,40 +177,11 @@ impl<S: SeriesStore, P: Pause> Writer<S, P> {
         report
     }
 
-    /// The server failed on these points: they go behind the others, in halves or not at all once there were too many tries.
-    ///
-    /// Without a sign that the server works, halving goes on only as slowly as the waits grow, and nothing is given up.
-    fn set_aside<'points>(
-        &self,
-        mut piece: Piece<'points>,
-        pieces: &mut VecDeque<Piece<'points>>,
-        report: &mut WriteReport,
-    ) {
-        let accepted = self.accepted.load(Ordering::Relaxed);
-        let since = *piece.accepted_before.get_or_insert(accepted);
-        let server_works = accepted > since;
-        piece.faults += 1;
-        if piece.faults < FAULTS_LIMIT {
-            pieces.push_back(piece);
-            return;
-        }
-        if piece.points.len() > 1 {
-            let (first, second) = piece.points.split_at(piece.points.len() / 2);
-            for points in [first, second] {
-                let mut half = Piece::new(points);
-                if server_works {
-                    half.faults = FAULTS_LIMIT - TRIES_OF_A_HALF;
-                }
-                pieces.push_back(half);
-            }
-        } else if server_works {
-            tracing::warn!(
-                device.id = piece.points.first().map(|point| point.device.as_str()),
-                "the series store keeps failing on a point; it is left out"
-            );
-            report.refuse(RefusedReason::ServerError, 1);
-        } else {
-            pieces.push_back(piece);
+    /// Whether the server takes a point that it took before: writing that again is harmless.
+    async fn takes(&self, witness: &Option<Point>) -> bool {
+        match witness {
+            Some(point) => self.store.write(std::slice::from_ref(point)).await.is_ok(),
+            None => false,
         }
     }
 
@@ -268,17 +239,45 @@ struct Piece<'points> {
     points: &'points [Point],
     /// How often the server failed on them.
     faults: u32,
-    /// How many writes the store had taken when it first failed on them.
-    accepted_before: Option<u64>,
 }
 
 impl<'points> Piece<'points> {
     fn new(points: &'points [Point]) -> Self {
-        Self {
-            points,
-            faults: 0,
-            accepted_before: None,
+        Self { points, faults: 0 }
+    }
+}
+
+/// The server failed on these points: they go behind the others, in halves or not at all once there were too many tries.
+///
+/// Without a sign that the server works, halving goes on only as slowly as the waits grow, and nothing is given up.
+fn set_aside<'points>(
+    mut piece: Piece<'points>,
+    server_works: bool,
+    pieces: &mut VecDeque<Piece<'points>>,
+    report: &mut WriteReport,
+) {
+    piece.faults += 1;
+    if piece.faults < FAULTS_LIMIT {
+        pieces.push_back(piece);
+        return;
+    }
+    if piece.points.len() > 1 {
+        let (first, second) = piece.points.split_at(piece.points.len() / 2);
+        for points in [first, second] {
+            let mut half = Piece::new(points);
+            if server_works && points.len() > 1 {
+                half.faults = FAULTS_LIMIT - TRIES_OF_A_HALF;
+            }
+            pieces.push_back(half);
         }
+    } else if server_works {
+        tracing::warn!(
+            device.id = piece.points.first().map(|point| point.device.as_str()),
+            "the series store keeps failing on a point; it is left out"
+        );
+        report.refuse(RefusedReason::ServerError, 1);
+    } else {
+        pieces.push_back(piece);
     }
 }
 
