@@ -109,22 +109,20 @@ impl Queue {
         }
     }
 
-    /// What the next commit takes: at once when the queue was empty before, else after `interval` or when a commit is full.
+    /// What the next commit takes. With `gather` it first waits that long for company, or until a commit is full.
     /// `None` when closed and empty.
-    pub(super) fn take(&self, interval: Duration) -> Option<Vec<Append>> {
+    pub(super) fn take(&self, gather: Option<Duration>) -> Option<Vec<Append>> {
         let mut state = lock(&self.state);
-        state = if state.appends.is_empty() {
-            self.ready
-                .wait_while(state, |state| state.appends.is_empty() && !state.closed)
-                .unwrap_or_else(PoisonError::into_inner)
-        } else {
-            self.ready
-                .wait_timeout_while(state, interval, |state| {
-                    state.bytes < COMMIT_BYTES && !state.closed
-                })
-                .unwrap_or_else(PoisonError::into_inner)
-                .0
-        };
+        if let Some(time) = gather {
+            let waited = self.ready.wait_timeout_while(state, time, |state| {
+                state.bytes < COMMIT_BYTES && !state.closed
+            });
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state = self
+            .ready
+            .wait_while(state, |state| state.appends.is_empty() && !state.closed)
+            .unwrap_or_else(PoisonError::into_inner);
         let mut taken = Vec::new();
         let mut bytes = 0;
         while bytes < COMMIT_BYTES

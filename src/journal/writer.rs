@@ -53,13 +53,17 @@ struct Commit {
 impl Writer {
     /// Until the queue is closed and empty.
     pub(super) fn run(mut self) {
-        while let Some(appends) = self.shared.queue.take(self.shared.options.commit_interval) {
-            self.write(appends);
+        let mut gather = None;
+        while let Some(appends) = self.shared.queue.take(gather) {
+            let busy = self.write(appends);
+            gather = busy.then_some(self.shared.options.commit_interval);
         }
         self.live = None;
     }
 
-    fn write(&mut self, appends: Vec<Append>) {
+    /// Writes one commit and calls back. Returns whether more came in meanwhile; then a group forms. What comes in upon the
+    /// callbacks does not count: a caller who waits for each answer is never slowed down by the interval.
+    fn write(&mut self, appends: Vec<Append>) -> bool {
         let Commit {
             block,
             entries,
@@ -75,6 +79,7 @@ impl Writer {
             self.next = block.head.last().next();
             self.publish(&block, entries);
         }
+        let busy = self.shared.queue.size().0 > 0;
         for (last, done) in dones {
             let answer = result.clone().map(|()| last);
             // A callback's panic is its owner's; the journal goes on.
@@ -85,6 +90,7 @@ impl Writer {
         if !block.is_empty() {
             self.shared.check_budget();
         }
+        busy
     }
 
     /// Gives places and times. A step of the wall clock becomes a record before what it was noticed at.

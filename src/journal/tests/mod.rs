@@ -4,4 +4,18 @@ mod support;
 
 mod basics;
 
+mod group;
+
 mod time;
+
+mod failure;
+
+mod sealing;
+
+mod retention;
+
+mod damage;
+
+mod crash;
+
+mod measure;
