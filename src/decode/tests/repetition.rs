@@ -245,3 +245,59 @@ fn retained_copies_give_identity_and_presence_only_however_often_they_come() {
     }
     assert_eq!(verdict(&mut state, NOW, &counted(7, NOW)), "new");
 }
+
+#[test]
+fn a_clock_that_restarts_with_the_device_hides_no_record() {
+    let since_2000 = Timestamp::from_ms(946_684_800_000);
+    let mut state = DecodeState::new();
+    for seq in 0..1_200 {
+        let at = NOW + i64::try_from(seq).unwrap() * SECOND_MS;
+        verdict(&mut state, at, &counted(seq, since_2000 + at.since(NOW)));
+    }
+    let later = NOW + DAY_MS;
+    assert_eq!(
+        verdict(&mut state, later, &counted(0, since_2000)),
+        "restarted"
+    );
+    for seq in 1..100 {
+        assert_eq!(
+            verdict(&mut state, later, &counted(seq, since_2000 + 500)),
+            "new",
+            "{seq}"
+        );
+    }
+    assert_eq!(
+        verdict(&mut state, later, &counted(50, since_2000 + 500)),
+        "again"
+    );
+}
+
+#[test]
+fn a_clock_that_is_ahead_makes_no_repetition_new() {
+    let mut state = DecodeState::new();
+    for minute in 0..30_u64 {
+        let at = NOW + i64::try_from(minute).unwrap() * MINUTE_MS;
+        let message = counted(minute, at + 12 * MINUTE_MS);
+        assert_eq!(verdict(&mut state, at, &message), "new");
+        assert_eq!(verdict(&mut state, at + 5 * SECOND_MS, &message), "again");
+        assert_eq!(verdict(&mut state, at + 3 * MINUTE_MS, &message), "again");
+    }
+}
+
+#[test]
+fn presence_that_changes_back_is_no_repetition() {
+    let mut online = message(STATE, r#"{"online":true}"#);
+    online.dup = true;
+    let mut state = DecodeState::new();
+    assert_eq!(verdict(&mut state, NOW, &online), "new");
+    verdict(
+        &mut state,
+        NOW + 1_000,
+        &message(STATE, r#"{"online":false}"#),
+    );
+    assert_eq!(verdict(&mut state, NOW + 2_000, &online), "new");
+    let mut timed = message(STATE, r#"{"online":true,"ts":1772347260}"#);
+    timed.dup = true;
+    assert_eq!(verdict(&mut state, NOW, &timed), "new");
+    assert_eq!(verdict(&mut state, NOW, &timed), "again");
+}
