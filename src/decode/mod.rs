@@ -177,12 +177,13 @@ impl DecodeState {
             Route::Native { device, .. } => device,
             Route::Plain { device, .. } => device.as_str(),
         };
+        let stranger = self.devices.stranger(device)?;
         let window = window(device, models)?;
         check_size(message)?;
         let content = read(&route, device, message)?;
         let (id, known, new_device) =
             self.devices
-                .admit(received_at, device, self.settings.adopt_unknown)?;
+                .admit(received_at, device, stranger, self.settings.adopt_unknown)?;
         known.clock.follow(self.stepped_ms);
         let arrival = Arrival {
             received_at,
