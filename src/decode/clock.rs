@@ -19,6 +19,8 @@ const STEADY_MS: i64 = 10 * MINUTE_MS;
 const JUMP_MS: i64 = 10 * MINUTE_MS;
 /// What live messages show of the clock holds this long (native convention, section 3: "of the same hour").
 const LIVE_SPAN_MS: i64 = HOUR_MS;
+/// The furthest that a mistaken zone (14 h) and half a day on top put a clock ahead.
+const AHEAD_LIMIT_MS: i64 = 26 * HOUR_MS;
 
 /// Where a device time may lie around the time of receipt; the profile says so.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,13 @@ impl Window {
     fn holds(self, received_at: Timestamp, ms: i64) -> bool {
         let before = received_at.ms().saturating_sub(ms);
         before <= self.past_ms && before >= -self.future_ms
+    }
+
+    /// Whether a time can tell which of two records is the newer one: not one of a clock that fell back to its beginning, nor
+    /// one further ahead than a mistaken zone or date puts it.
+    pub(super) fn orders(self, received_at: Timestamp, ms: i64) -> bool {
+        let before = received_at.ms().saturating_sub(ms);
+        before <= self.past_ms && before >= -AHEAD_LIMIT_MS.max(self.future_ms)
     }
 }
 
@@ -58,6 +67,8 @@ pub(super) struct Clock {
     live: Option<Span>,
     /// The lag of the last live message when it lay too far in the future to be believed on its own.
     ahead_ms: Option<i64>,
+    /// Up to where it took in the steps of our own clock, ms.
+    stepped_ms: i64,
 }
 
 /// Lags of some messages.
@@ -94,6 +105,18 @@ impl Span {
 }
 
 impl Clock {
+    /// Our own clock was stepped ahead, so far in all: every lag grew by as much, and no device's clock changed.
+    pub(super) fn follow(&mut self, stepped_ms: i64) {
+        let step_ms = stepped_ms.saturating_sub(self.stepped_ms);
+        if step_ms != 0 {
+            *self = Self {
+                offset_ms: self.offset_ms.saturating_add(step_ms),
+                stepped_ms,
+                ..Self::default()
+            };
+        }
+    }
+
     /// Takes in the time of a live message (not retained, not queued, not a batch, not a repetition).
     pub(super) fn learn(&mut self, received_at: Timestamp, stamp: Stamp, window: Window) {
         let Stamp::At(ms) = stamp else { return };

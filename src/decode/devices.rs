@@ -83,21 +83,35 @@ pub(super) struct Devices {
 }
 
 impl Devices {
-    /// The device of a message that was understood, admitted if it is new; `true` with its first message.
+    /// The id of a device that is not known yet.
     ///
     /// # Errors
-    /// `unknown_device` over the budget, over the limit, or while new devices are held in quarantine; `unknown_topic` when the
-    /// text cannot name a device.
+    /// `unknown_topic` when the text cannot name a device.
+    pub(super) fn stranger(&self, device: &str) -> Result<Option<DeviceId>, Rejection> {
+        if self.by_id.contains_key(device) {
+            return Ok(None);
+        }
+        match device.parse::<DeviceId>() {
+            Ok(id) => Ok(Some(id)),
+            Err(error) => Err(Rejection::new(
+                RejectReason::UnknownTopic,
+                error.to_string(),
+            )),
+        }
+    }
+
+    /// The device of a message that was understood, admitted if it is a stranger; `true` with its first message.
+    ///
+    /// # Errors
+    /// `unknown_device` over the budget, over the limit, or while new devices are held in quarantine.
     pub(super) fn admit(
         &mut self,
         received_at: Timestamp,
         device: &str,
+        stranger: Option<DeviceId>,
         adopt: bool,
     ) -> Result<(DeviceId, &mut Device, bool), Rejection> {
-        if !self.by_id.contains_key(device) {
-            let id: DeviceId = device
-                .parse()
-                .map_err(|error| Rejection::new(RejectReason::UnknownTopic, format!("{error}")))?;
+        if let Some(id) = stranger {
             self.afford(received_at, &id, adopt)?;
             self.by_id.insert(id, Device::default());
         }

@@ -25,8 +25,6 @@ const RECENT_SPAN_MS: i64 = HOUR_MS;
 const SOURCE_LIMIT: usize = 64;
 /// A counter that falls by more than this with a later time has restarted (DESIGN, section 6).
 const FALL_LIMIT: u64 = 1_000;
-/// A time further ahead of receipt than any time zone mistake says nothing about which record is newer.
-const AHEAD_LIMIT_MS: i64 = 26 * HOUR_MS;
 
 /// What a record turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +44,10 @@ pub(super) struct Mark {
     pub(super) boot: Option<u64>,
     /// Its counter.
     pub(super) seq: u64,
-    /// The device's own time, ms.
-    pub(super) ms: Option<i64>,
-    /// MQTT says it may be a repetition, or it lay in a queue: its time of receipt says nothing.
-    pub(super) delayed: bool,
+    /// The device's own time in ms, when it can order records.
+    pub(super) own_ms: Option<i64>,
+    /// The same, else the time of receipt, when that says anything.
+    pub(super) time_ms: Option<i64>,
 }
 
 /// The received counters of one device.
@@ -70,35 +68,34 @@ struct Boot {
 
 impl Counters {
     /// Judges a record and remembers it.
-    pub(super) fn see(&mut self, received_at: Timestamp, mark: Mark) -> Seen {
-        let limit_ms = received_at.ms().saturating_add(AHEAD_LIMIT_MS);
-        let own_ms = mark.ms.filter(|ms| *ms <= limit_ms);
-        let receipt_ms = (mark.ms.is_none() && !mark.delayed).then_some(received_at.ms());
-        let time_ms = own_ms.or(receipt_ms);
+    pub(super) fn see(&mut self, mark: Mark) -> Seen {
+        let Mark {
+            own_ms, time_ms, ..
+        } = mark;
         let mine = self.boots.iter().rposition(|boot| boot.number == mark.boot);
         let Some(mine) = mine.and_then(|index| self.boots.get_mut(index)) else {
             self.start(mark, time_ms);
             return Seen::New;
         };
-        let newer = |newest_ms: Option<i64>, ms: Option<i64>| {
-            ms.zip(newest_ms)
+        let newer = |ms: Option<i64>| {
+            ms.zip(mine.newest_ms)
                 .is_some_and(|(ms, newest_ms)| ms > newest_ms)
         };
-        if mine.holds(mark.seq) {
-            if !newer(mine.newest_ms, own_ms) {
-                return Seen::Again;
-            }
+        let held = mine.holds(mark.seq);
+        let fell = mine
+            .highest()
+            .is_some_and(|highest| mark.seq.saturating_add(FALL_LIMIT) < highest);
+        if mark.boot.is_none() && fell && newer(time_ms) {
+            self.start(mark, time_ms);
+            return if held { Seen::Restarted } else { Seen::New };
+        }
+        if held && newer(own_ms) {
             mine.ranges.clear();
             mine.add(mark.seq, time_ms);
             return Seen::Restarted;
         }
-        let fell = mark.boot.is_none()
-            && mine
-                .highest()
-                .is_some_and(|highest| mark.seq.saturating_add(FALL_LIMIT) < highest);
-        if fell && newer(mine.newest_ms, time_ms) {
-            self.start(mark, time_ms);
-            return Seen::New;
+        if held {
+            return Seen::Again;
         }
         if mark.boot.is_none() && self.earlier_holds(mark.seq, own_ms) {
             return Seen::Again;

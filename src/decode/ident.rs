@@ -4,7 +4,7 @@
 
 use smol_str::SmolStr;
 
-use super::fields::{short_text, text, unlike};
+use super::fields::{TEXT_LIMIT, short_text, text, unlike};
 use super::payload::{Node, Object, take};
 use super::readings::brief;
 use crate::telemetry::{DeviceId, Identity, RejectReason, Rejection, Scalar};
@@ -46,6 +46,12 @@ pub(super) fn read(device: &str, mut object: Object) -> Result<Identity, Rejecti
         Some(Node::Object(lots)) => {
             for (part, lot) in &lots {
                 let name = format!("lots.{}", part.chars().take(40).collect::<String>());
+                if part.is_empty() || part.len() > TEXT_LIMIT {
+                    return Err(shape(format!(
+                        "lots: {} is no name of a part; expected 1 to {TEXT_LIMIT} bytes",
+                        brief(part)
+                    )));
+                }
                 if let Some(lot) = short_text(&name, lot)? {
                     identity.lots.insert(part.clone(), lot);
                 }

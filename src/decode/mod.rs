@@ -100,6 +100,8 @@ pub struct DecodeState {
     settings: Settings,
     devices: Devices,
     recent: Recent,
+    /// By how much our own clock was stepped ahead in all, ms.
+    stepped_ms: i64,
 }
 
 impl Default for DecodeState {
@@ -116,6 +118,7 @@ impl DecodeState {
             settings: Settings::default(),
             devices: Devices::default(),
             recent: Recent::default(),
+            stepped_ms: 0,
         }
     }
 
@@ -134,10 +137,13 @@ impl DecodeState {
                 DeviceAction::Retire => self.devices.retire(device),
                 DeviceAction::PartReplaced { .. } => {}
             },
+            // A step back shows in no time of receipt: those never go back.
+            Control::ClockStep { from, to } => {
+                self.stepped_ms = self.stepped_ms.saturating_add(to.since(*from).max(0));
+            }
             Control::Started { .. }
             | Control::SourceUp { .. }
             | Control::SourceDown { .. }
-            | Control::ClockStep { .. }
             | Control::Profiles { .. }
             | Control::Zones { .. }
             | Control::PartReplaced { .. }
@@ -171,16 +177,19 @@ impl DecodeState {
             Route::Native { device, .. } => device,
             Route::Plain { device, .. } => device.as_str(),
         };
+        let stranger = self.devices.stranger(device)?;
         let window = window(device, models)?;
         check_size(message)?;
         let content = read(&route, device, message)?;
         let (id, known, new_device) =
             self.devices
-                .admit(received_at, device, self.settings.adopt_unknown)?;
+                .admit(received_at, device, stranger, self.settings.adopt_unknown)?;
+        known.clock.follow(self.stepped_ms);
         let arrival = Arrival {
             received_at,
             message,
             window,
+            is_batch: matches!(content, Content::Batch(_)),
         };
         let mut telemetry = Telemetry {
             device: id,

@@ -18,6 +18,8 @@ pub(super) struct Arrival<'a> {
     pub(super) message: &'a RawMessage,
     /// Where its times may lie.
     pub(super) window: Window,
+    /// It is back-fill.
+    pub(super) is_batch: bool,
 }
 
 impl Arrival<'_> {
@@ -29,7 +31,7 @@ impl Arrival<'_> {
         recent: &mut Recent,
         telemetry: &mut Telemetry,
     ) -> bool {
-        telemetry.batch = matches!(content, Content::Batch(_));
+        telemetry.batch = self.is_batch;
         let counted = match &content {
             Content::State { seq, .. } => seq.is_some(),
             Content::Single(record) => record.seq.is_some(),
@@ -37,7 +39,13 @@ impl Arrival<'_> {
             Content::Nothing | Content::Ident(_) => false,
         };
         let live = !self.message.retained;
-        if live && !counted && recent.see(self.received_at, self.message) == Seen::Again {
+        // Presence without a time reads the same each time it changes back; taking it twice does no harm, passing it over would.
+        let bare_state = matches!(&content, Content::State { at: None, .. });
+        if live
+            && !counted
+            && !bare_state
+            && recent.see(self.received_at, self.message) == Seen::Again
+        {
             return false;
         }
         match content {
@@ -68,11 +76,7 @@ impl Arrival<'_> {
             && !self.message.retained
         {
             let boot = availability.boot.or_else(|| device.boot());
-            if device
-                .counters
-                .see(self.received_at, self.mark(boot, seq, at))
-                == Seen::Again
-            {
+            if device.counters.see(self.mark(boot, seq, at)) == Seen::Again {
                 return false;
             }
         }
@@ -87,10 +91,7 @@ impl Arrival<'_> {
     fn single(&self, record: WireRecord, device: &mut Device, telemetry: &mut Telemetry) -> bool {
         if let Some(seq) = record.seq {
             let boot = record.boot.or_else(|| device.boot());
-            match device
-                .counters
-                .see(self.received_at, self.mark(boot, seq, record.at))
-            {
+            match device.counters.see(self.mark(boot, seq, record.at)) {
                 Seen::New => {}
                 Seen::Again => return false,
                 Seen::Restarted => telemetry.seq_restarted = true,
@@ -139,10 +140,7 @@ impl Arrival<'_> {
         for (judged, record) in records {
             if let Some(seq) = record.seq {
                 let boot = record.boot.or_else(|| device.boot_at(judged.event_time));
-                match device
-                    .counters
-                    .see(self.received_at, self.mark(boot, seq, record.at))
-                {
+                match device.counters.see(self.mark(boot, seq, record.at)) {
                     Seen::New => {}
                     Seen::Again => {
                         telemetry.duplicate_records += 1;
@@ -159,11 +157,16 @@ impl Arrival<'_> {
     }
 
     fn mark(&self, boot: Option<u64>, seq: u64, at: Option<Stamp>) -> Mark {
+        let own_ms = at
+            .and_then(Stamp::ms)
+            .filter(|ms| self.window.orders(self.received_at, *ms));
+        // What was held up on its way, or stands for days of back-fill, says nothing by its time of receipt.
+        let prompt = !self.message.dup && !self.message.queued && !self.is_batch;
         Mark {
             boot,
             seq,
-            ms: at.and_then(Stamp::ms),
-            delayed: self.message.dup || self.message.queued,
+            own_ms,
+            time_ms: own_ms.or_else(|| prompt.then_some(self.received_at.ms())),
         }
     }
 }

@@ -32,6 +32,7 @@ struct CommonOut<'a> {
     second: i64,
     strangers: u32,
     recent: &'a Recent,
+    stepped_ms: i64,
 }
 
 #[derive(Deserialize)]
@@ -40,6 +41,7 @@ struct CommonIn {
     second: i64,
     strangers: u32,
     recent: Recent,
+    stepped_ms: i64,
 }
 
 impl DecodeState {
@@ -101,6 +103,7 @@ impl DecodeState {
             second: self.devices.second,
             strangers: self.devices.strangers,
             recent: &self.recent,
+            stepped_ms: self.stepped_ms,
         }
     }
 
@@ -110,6 +113,7 @@ impl DecodeState {
         state.devices.second = common.second;
         state.devices.strangers = common.strangers;
         state.recent = common.recent;
+        state.stepped_ms = common.stepped_ms;
         state
     }
 }

@@ -210,6 +210,11 @@ fn messages_of_another_shape_are_refused_with_the_field() {
         ),
         (
             IDENT,
+            r#"{"serial":"F5-1","model":"ts-flash5","lots":{"":"L"}}"#,
+            "no name of a part",
+        ),
+        (
+            IDENT,
             r#"{"serial":"F5-1","model":"ts-flash5","via":"a b"}"#,
             "via is 'a b'",
         ),
@@ -283,7 +288,7 @@ fn unknown_topics_kinds_and_models_are_refused() {
     );
     check(
         "appl/v1/ts-flash5/F5 1/tele",
-        r#"{"s":{}}"#,
+        "{",
         Reason::UnknownTopic,
         "does not name a device",
     );

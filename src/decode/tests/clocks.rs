@@ -337,3 +337,18 @@ fn a_batch_without_sent_is_corrected_by_what_was_learnt() {
         &[(own[0], false), (own[1], false)],
     );
 }
+
+#[test]
+fn a_step_of_our_own_clock_changes_no_device() {
+    let mut state = DecodeState::new();
+    // Our clock is an hour behind, so that every device seems an hour ahead.
+    one(&mut state, NOW, NOW + HOUR_MS);
+    let at = NOW + MINUTE_MS;
+    assert_eq!(one(&mut state, at, at + HOUR_MS), (at, true, Some(0)));
+    let step = |from, to| Control::ClockStep { from, to };
+    state.control(at, &step(at, at + HOUR_MS));
+    let at = at + HOUR_MS + MINUTE_MS;
+    assert_eq!(one(&mut state, at, at - 500), (at - 500, false, Some(500)));
+    state.control(at, &step(at, at - HOUR_MS));
+    assert_eq!(one(&mut state, at, at - 500), (at - 500, false, Some(500)));
+}

@@ -1,6 +1,11 @@
 //! What arrives more than once.
 
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
 use super::*;
+use crate::decode::duplicates::{Counters, Mark, Seen};
 
 fn verdict(state: &mut DecodeState, at: Timestamp, message: &RawMessage) -> &'static str {
     match decode_at(state, at, message) {
@@ -244,4 +249,115 @@ fn retained_copies_give_identity_and_presence_only_however_often_they_come() {
         }
     }
     assert_eq!(verdict(&mut state, NOW, &counted(7, NOW)), "new");
+}
+
+#[test]
+fn a_clock_that_restarts_with_the_device_hides_no_record() {
+    let since_2000 = Timestamp::from_ms(946_684_800_000);
+    let mut state = DecodeState::new();
+    for seq in 0..1_200 {
+        let at = NOW + i64::try_from(seq).unwrap() * SECOND_MS;
+        verdict(&mut state, at, &counted(seq, since_2000 + at.since(NOW)));
+    }
+    let later = NOW + DAY_MS;
+    assert_eq!(
+        verdict(&mut state, later, &counted(0, since_2000)),
+        "restarted"
+    );
+    for seq in 1..100 {
+        assert_eq!(
+            verdict(&mut state, later, &counted(seq, since_2000 + 500)),
+            "new",
+            "{seq}"
+        );
+    }
+    assert_eq!(
+        verdict(&mut state, later, &counted(50, since_2000 + 500)),
+        "again"
+    );
+}
+
+#[test]
+fn a_clock_that_is_ahead_makes_no_repetition_new() {
+    let mut state = DecodeState::new();
+    for minute in 0..30_u64 {
+        let at = NOW + i64::try_from(minute).unwrap() * MINUTE_MS;
+        let message = counted(minute, at + 12 * MINUTE_MS);
+        assert_eq!(verdict(&mut state, at, &message), "new");
+        assert_eq!(verdict(&mut state, at + 5 * SECOND_MS, &message), "again");
+        assert_eq!(verdict(&mut state, at + 3 * MINUTE_MS, &message), "again");
+    }
+}
+
+#[test]
+fn presence_that_changes_back_is_no_repetition() {
+    let mut online = message(STATE, r#"{"online":true}"#);
+    online.dup = true;
+    let mut state = DecodeState::new();
+    assert_eq!(verdict(&mut state, NOW, &online), "new");
+    verdict(
+        &mut state,
+        NOW + 1_000,
+        &message(STATE, r#"{"online":false}"#),
+    );
+    assert_eq!(verdict(&mut state, NOW + 2_000, &online), "new");
+    let mut timed = message(STATE, r#"{"online":true,"ts":1772347260}"#);
+    timed.dup = true;
+    assert_eq!(verdict(&mut state, NOW, &timed), "new");
+    assert_eq!(verdict(&mut state, NOW, &timed), "again");
+}
+
+#[test]
+fn of_three_boots_the_two_with_the_newest_records_are_known() {
+    let of = |boot: u64, at: Timestamp| {
+        message(
+            TELE,
+            format!(r#"{{"ts":{},"boot":{boot},"seq":5,"s":{{}}}}"#, seconds(at)),
+        )
+    };
+    let mut state = DecodeState::new();
+    let (first, second, third) = (of(1, NOW - 3_000), of(2, NOW - 2_000), of(3, NOW - 1_000));
+    assert_eq!(verdict(&mut state, NOW, &second), "new");
+    assert_eq!(verdict(&mut state, NOW, &third), "new");
+    assert_eq!(
+        verdict(&mut state, NOW, &first),
+        "new",
+        "back-fill from before both"
+    );
+    assert_eq!(verdict(&mut state, NOW, &second), "again");
+    assert_eq!(verdict(&mut state, NOW, &third), "again");
+    let fourth = of(0, NOW - 500);
+    assert_eq!(verdict(&mut state, NOW, &fourth), "new");
+    assert_eq!(verdict(&mut state, NOW, &fourth), "again");
+    assert_eq!(verdict(&mut state, NOW, &third), "again");
+}
+
+#[test]
+fn of_many_restarts_the_newest_four_find_their_back_fill() {
+    let at = |boot: i64| NOW - HOUR_MS + boot * MINUTE_MS;
+    let mut device = crate::decode::devices::Device::default();
+    for boot in [3, 0, 4, 1, 2] {
+        device.restarted(at(boot), u64::try_from(boot).unwrap());
+        device.restarted(at(boot) + 1, u64::try_from(boot).unwrap());
+    }
+    assert_eq!(device.boot(), Some(4));
+    assert_eq!(device.boot_at(at(3) + 5), Some(3));
+    assert_eq!(device.boot_at(at(1)), Some(1));
+    assert_eq!(device.boot_at(at(0)), None, "the oldest was dropped");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Of sixteen numbers at most eight ranges can be made, so that nothing is ever forgotten.
+    #[test]
+    fn ranges_know_exactly_what_was_received(seqs in prop::collection::vec(0..16_u64, 0..60)) {
+        let mut counters = Counters::default();
+        let mut known = BTreeSet::new();
+        for seq in seqs {
+            let mark = Mark { boot: Some(1), seq, own_ms: Some(5), time_ms: Some(5) };
+            let expected = if known.insert(seq) { Seen::New } else { Seen::Again };
+            prop_assert_eq!(counters.see(mark), expected);
+        }
+    }
 }
