@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use crate::telemetry::Position;
 
-use super::Shared;
 use super::block;
 use super::block::Block;
 use super::catalog::Segment;
@@ -18,6 +17,7 @@ use super::error::JournalError;
 use super::files::lock;
 use super::options::HOUSEKEEPING;
 use super::options::SEALED_BLOCK_BYTES;
+use super::running::Shared;
 use super::segment;
 use super::segment::Kind;
 use super::segment::Opened;

@@ -18,6 +18,7 @@ use super::Done;
 use super::block::Encoded;
 use super::error::AppendError;
 use super::files::lock;
+use super::options::APPEND_BYTES;
 use super::options::COMMIT_BYTES;
 use super::options::QUEUE_BYTES;
 use super::options::QUEUE_RECORDS;
@@ -34,7 +35,7 @@ pub(super) enum Put {
     Taken,
     /// No room now; the append comes back.
     NoRoom(Append),
-    Refused(AppendError),
+    Refused(Append, AppendError),
 }
 
 #[derive(Default)]
@@ -57,19 +58,61 @@ struct State {
     full: bool,
 }
 
+impl Append {
+    /// Encodes records, on the thread of whoever appends them. `done` is told when that cannot be.
+    pub(super) fn new(records: Vec<Record>, done: Done) -> Result<Self, AppendError> {
+        let checked = Encoded::new(&records)
+            .map_err(AppendError::Encode)
+            .and_then(|encoded| {
+                let (bytes, limit) = (encoded.len(), APPEND_BYTES);
+                if bytes > limit {
+                    return Err(AppendError::TooLarge { bytes, limit });
+                }
+                Ok(encoded)
+            });
+        match checked {
+            Ok(encoded) => Ok(Self {
+                records,
+                encoded,
+                done,
+            }),
+            Err(error) => {
+                done(Err(error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    fn refuse(self, error: AppendError) -> Result<(), AppendError> {
+        (self.done)(Err(error.clone()));
+        Err(error)
+    }
+}
+
 impl Queue {
     /// Puts an append in if there is room now.
     pub(super) fn try_put(&self, append: Append) -> Put {
-        self.put_locked(&mut lock(&self.state), append)
+        let mut state = lock(&self.state);
+        let put = Self::put_locked(&mut state, append);
+        if matches!(put, Put::Taken) {
+            self.call_writer(state);
+        }
+        put
     }
 
     /// Puts an append in; blocks while there is no room.
     pub(super) fn put(&self, mut append: Append) -> Result<(), AppendError> {
         let mut state = lock(&self.state);
         loop {
-            match self.put_locked(&mut state, append) {
-                Put::Taken => return Ok(()),
-                Put::Refused(error) => return Err(error),
+            match Self::put_locked(&mut state, append) {
+                Put::Taken => {
+                    self.call_writer(state);
+                    return Ok(());
+                }
+                Put::Refused(append, error) => {
+                    drop(state);
+                    return append.refuse(error);
+                }
                 Put::NoRoom(back) => append = back,
             }
             state = self
@@ -87,7 +130,7 @@ impl Queue {
             changed.as_mut().enable();
             match self.try_put(append) {
                 Put::Taken => return Ok(()),
-                Put::Refused(error) => return Err(error),
+                Put::Refused(append, error) => return append.refuse(error),
                 Put::NoRoom(back) => append = back,
             }
             changed.await;
@@ -172,12 +215,12 @@ impl Queue {
         (state.records, state.bytes)
     }
 
-    fn put_locked(&self, state: &mut MutexGuard<'_, State>, append: Append) -> Put {
+    fn put_locked(state: &mut State, append: Append) -> Put {
         if state.closed {
-            return Put::Refused(AppendError::Closed);
+            return Put::Refused(append, AppendError::Closed);
         }
         if state.full && !append.records.is_empty() {
-            return Put::Refused(AppendError::Full);
+            return Put::Refused(append, AppendError::Full);
         }
         let bytes = state.bytes + append.encoded.len();
         let records = state.records + append.records.len();
@@ -189,11 +232,16 @@ impl Queue {
         state.bytes = bytes;
         state.records = records;
         state.appends.push_back(append);
-        // While it gathers a commit the writer wants to know only that the commit is full.
-        if state.appends.len() == 1 || state.bytes >= COMMIT_BYTES {
+        Put::Taken
+    }
+
+    /// While it gathers a commit, the writer wants to know only that the commit is full.
+    fn call_writer(&self, state: MutexGuard<'_, State>) {
+        let call = state.appends.len() == 1 || state.bytes >= COMMIT_BYTES;
+        drop(state);
+        if call {
             self.ready.notify_one();
         }
-        Put::Taken
     }
 
     fn wake(&self) {

@@ -58,28 +58,6 @@ pub(super) enum Kind {
     Sealing,
 }
 
-/// Where commits go. A trait, so that a test can make the disk fail.
-pub(super) trait Disk: Send + Sync {
-    /// A new live segment; the file is not there yet.
-    fn create(&self, path: &Path, journal: &str) -> Result<Box<dyn Live>, JournalError>;
-    /// The live segment of an earlier process, everything in it made durable.
-    fn reopen(&self, path: &Path, journal: &str) -> Result<Box<dyn Live>, JournalError>;
-}
-
-/// A live segment, open for commits.
-pub(super) trait Live: Send {
-    /// Writes one block; when this returns, it is on the disk.
-    fn commit(&mut self, block: &Block) -> Result<(), JournalError>;
-}
-
-/// The disk that is there.
-pub(super) struct SqliteDisk;
-
-struct SqliteLive {
-    path: PathBuf,
-    connection: Connection,
-}
-
 /// A block as it lies in its row.
 pub(super) struct Stored {
     pub(super) head: Head,
@@ -92,7 +70,7 @@ pub(super) struct Stored {
 pub(super) struct Opened {
     pub(super) path: PathBuf,
     pub(super) first: Position,
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 pub(super) fn file_name(first: Position, kind: Kind) -> String {
@@ -198,39 +176,6 @@ pub(super) fn insert(
         &*data,
     ])?;
     Ok(())
-}
-
-impl Disk for SqliteDisk {
-    fn create(&self, path: &Path, journal: &str) -> Result<Box<dyn Live>, JournalError> {
-        let connection = create(path, journal, true)?;
-        if let Some(dir) = path.parent() {
-            sync_dir(dir)?;
-        }
-        let path = path.to_owned();
-        Ok(Box::new(SqliteLive { path, connection }))
-    }
-
-    fn reopen(&self, path: &Path, journal: &str) -> Result<Box<dyn Live>, JournalError> {
-        let opened = Opened::open(path, journal, true)?;
-        // What a killed process wrote may be only in the page cache; a checkpoint fsyncs the log and the file.
-        let synced = prepare(&opened.connection, true).and_then(|()| {
-            opened
-                .connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        });
-        synced.map_err(|source| JournalError::sqlite("recovering", path, source))?;
-        Ok(Box::new(SqliteLive {
-            path: opened.path,
-            connection: opened.connection,
-        }))
-    }
-}
-
-impl Live for SqliteLive {
-    fn commit(&mut self, block: &Block) -> Result<(), JournalError> {
-        insert(&self.connection, block, false)
-            .map_err(|source| JournalError::sqlite("writing", &self.path, source))
-    }
 }
 
 impl Opened {
@@ -421,7 +366,7 @@ impl Stored {
     }
 }
 
-fn prepare(connection: &Connection, wal: bool) -> Result<(), rusqlite::Error> {
+pub(super) fn prepare(connection: &Connection, wal: bool) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(BUSY)?;
     // A file that is being sealed is fsynced as a whole before it gets its name; until then nothing of it counts.
     connection.execute_batch(if wal {

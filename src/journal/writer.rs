@@ -15,19 +15,19 @@ use crate::telemetry::Record;
 use crate::telemetry::Timestamp;
 
 use super::Done;
-use super::OpenLive;
-use super::Shared;
 use super::block::Block;
 use super::block::Encoded;
 use super::catalog::Segment;
 use super::clock::Stamper;
+use super::disk::Live;
 use super::error::AppendError;
 use super::error::JournalError;
 use super::options::RETRY_MAX;
 use super::queue::Append;
+use super::running::OpenLive;
+use super::running::Shared;
 use super::segment;
 use super::segment::Kind;
-use super::segment::Live;
 
 /// The second attempt after an error; each further one waits twice as long, up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(50);

@@ -7,6 +7,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 
+use futures_util::FutureExt;
+
 use super::support::FaultyDisk;
 use super::support::append;
 use super::support::message;
@@ -140,10 +142,11 @@ fn a_full_queue_makes_callers_wait_and_loses_nothing() {
     let nothing = || -> Done { Box::new(|result| assert!(result.is_ok())) };
     // One may be with the writer already; what is taken beyond that is within the limit.
     let mut taken = 0;
-    while journal
-        .try_append(vec![message(taken, 500_000)], nothing())
-        .unwrap()
+    while let Some(answer) = journal
+        .append_async(vec![message(taken, 500_000)], nothing())
+        .now_or_never()
     {
+        answer.unwrap();
         taken += 1;
         assert!(journal.stats().queued_bytes <= QUEUE_BYTES);
         assert!(taken < 100);
@@ -171,6 +174,19 @@ fn an_append_over_the_limit_is_refused_and_named() {
     let refused = append(&journal, vec![message(0, APPEND_BYTES + 1)]);
     assert!(matches!(refused, Err(AppendError::TooLarge { .. })));
     assert_eq!(append(&journal, vec![message(0, 0)]), Ok(Position(1)));
+}
+
+#[test]
+fn what_is_refused_is_called_back_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    let other = journal.clone();
+    journal.close();
+    let (done, answer) = mpsc::sync_channel(1);
+    let done: Done = Box::new(move |result| done.send(result).unwrap());
+    let returned = other.append(vec![message(0, 0)], done);
+    assert_eq!(returned, Err(AppendError::Closed));
+    assert_eq!(answer.try_recv(), Ok(Err(AppendError::Closed)));
 }
 
 #[test]

@@ -4,6 +4,8 @@ mod support;
 
 mod basics;
 
+mod encoding;
+
 mod group;
 
 mod time;
