@@ -243,7 +243,7 @@ pub(crate) async fn publish(port: u16, qos: u8, retain: bool, payloads: Vec<Vec<
         while if qos == 0 { written } else { answers } < count {
             match connection.poll().await.expect("the publisher's connection") {
                 rumqttc::v5::Event::Incoming(Packet::PubAck(_) | Packet::PubComp(_)) => {
-                    answers += 1
+                    answers += 1;
                 }
                 rumqttc::v5::Event::Outgoing(rumqttc::Outgoing::Publish(_)) => written += 1,
                 _ => {}

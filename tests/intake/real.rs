@@ -61,7 +61,7 @@ async fn two_programs_with_one_client_id_do_not_throw_each_other_out_for_ever() 
     for version in BOTH {
         let broker = Mosquitto::start("");
         let mut same = settings(&broker.url(), version);
-        same.limits.contested = Duration::from_secs(3_600);
+        same.limits.contested = Duration::from_hours(1);
         let one = Running::start(same.clone(), &Journal::new(Mode::Prompt));
         let other = Running::start(same, &Journal::new(Mode::Prompt));
         let blamed = |source: &Running| match source.now().state {
