@@ -1,14 +1,10 @@
 //! What every series store does; each promise is checked on both.
 
-use std::time::Duration;
+use foremend::series::{RefusedReason, Series, SeriesStore, SqliteStore};
+use foremend::telemetry::{DAY_MS, FieldValue, HOUR_MS, Measurement, Timestamp};
 
-use foremend::series::{RangeQuery, RefusedReason, Series, SeriesError, SeriesStore, SqliteStore};
-use foremend::telemetry::{DAY_MS, DeviceId, FieldValue, HOUR_MS, Measurement, Point, Timestamp};
-
+use super::given::{device, noon, number, query, text, values_of, write};
 use super::influxd::Influxd;
-
-/// An instant at noon, well inside its day.
-const NOON: &str = "2026-03-01T12:00:00.000Z";
 
 /// The contract on a store; each part uses devices of its own.
 async fn contract(store: &Series) {
@@ -42,140 +38,6 @@ async fn influxdb_keeps_the_contract() {
     super::install_tls();
     let server = Influxd::start().await;
     contract(&Series::Influx(server.store("telemetry"))).await;
-}
-
-#[tokio::test]
-async fn the_embedded_store_forgets_what_is_too_old() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("series.db");
-    let store = Series::Embedded(SqliteStore::open(&path, "j").unwrap());
-    let now = noon();
-    let old = now - 3 * DAY_MS;
-    let device = device("ret-1");
-    write(
-        &store,
-        vec![
-            number(&device, old, "a", 1.0),
-            number(&device, now, "a", 2.0),
-        ],
-    )
-    .await;
-    write(&store, vec![number(&device, old, "gone", 1.0)]).await;
-    retention_refuses_what_is_too_old(&store, now).await;
-    let samples = store
-        .range(&query(&device, "a", old, now + 1))
-        .await
-        .unwrap();
-    assert_eq!(values_of(&samples), [3.0, 2.0]);
-    let fields = store.fields(Measurement::Telemetry, &device).await.unwrap();
-    assert_eq!(fields, ["a"]);
-    drop(store);
-    let store = Series::Embedded(SqliteStore::open(&path, "j").unwrap());
-    let report = store
-        .write(&[number(&device, old, "a", 1.0)])
-        .await
-        .unwrap();
-    assert_eq!(
-        report.refused[&RefusedReason::OutsideRetention],
-        1,
-        "after a restart too"
-    );
-    store.keep(None, now).await.unwrap();
-    assert_eq!(write(&store, vec![number(&device, old, "a", 1.0)]).await, 1);
-}
-
-#[tokio::test]
-async fn influxdb_is_set_up_and_refuses_what_is_too_old() {
-    super::install_tls();
-    let server = Influxd::start().await;
-    let influx = server.store("another bucket");
-    assert!(!influx.is_fresh().await.unwrap());
-    let missing = influx
-        .write(&[number(&device("x"), noon(), "a", 1.0)])
-        .await;
-    assert!(
-        matches!(missing, Err(SeriesError::Stop { .. })),
-        "{missing:?}"
-    );
-    let missing = influx
-        .range(&query(&device("x"), "a", noon() - 1, noon()))
-        .await;
-    assert!(
-        matches!(missing, Err(SeriesError::Stop { .. })),
-        "{missing:?}"
-    );
-    influx.ensure_bucket().await.expect("a new bucket");
-    influx.ensure_bucket().await.expect("the same bucket");
-    let store = Series::Influx(influx);
-    // The server goes by its own clock.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "retention is judged by the server's clock"
-    )]
-    let now = Timestamp::from_ms(chrono::Utc::now().timestamp_millis());
-    retention_refuses_what_is_too_old(&store, now).await;
-    store.keep(None, now).await.unwrap();
-    let old = number(&device("ret-2"), now - 3 * DAY_MS, "a", 1.0);
-    assert_eq!(write(&store, vec![old]).await, 1);
-}
-
-#[tokio::test]
-async fn influxdb_with_a_wrong_token_is_a_reason_to_stop() {
-    super::install_tls();
-    let server = Influxd::start().await;
-    let options = foremend::series::InfluxOptions::new(&server.url, "home", "telemetry", "wrong");
-    let store = foremend::series::InfluxStore::new(options).unwrap();
-    let device = device("x");
-    let results = [
-        store
-            .write(&[number(&device, noon(), "a", 1.0)])
-            .await
-            .map(drop),
-        store
-            .range(&query(&device, "a", noon(), noon() + 1))
-            .await
-            .map(drop),
-        store.keep(None, noon()).await,
-        store.ensure_bucket().await,
-    ];
-    for result in results {
-        let error = result.expect_err("a wrong token");
-        assert!(matches!(error, SeriesError::Stop { .. }), "{error:?}");
-    }
-}
-
-/// Keeps one day from `now`: two days are too old, an hour is not.
-async fn retention_refuses_what_is_too_old(store: &Series, now: Timestamp) {
-    let device = device("ret-1");
-    store
-        .keep(Some(Duration::from_hours(24)), now)
-        .await
-        .unwrap();
-    store
-        .keep(Some(Duration::from_hours(24)), now)
-        .await
-        .unwrap();
-    let points = [
-        number(&device, now - 2 * DAY_MS, "a", 1.0),
-        number(&device, now - HOUR_MS, "a", 3.0),
-    ];
-    let report = store.write(&points).await.unwrap();
-    assert_eq!(report.written, 1);
-    assert_eq!(report.refused[&RefusedReason::OutsideRetention], 1);
-    let samples = store
-        .range(&query(&device, "a", now - 2 * DAY_MS, now))
-        .await
-        .unwrap();
-    assert_eq!(values_of(&samples), [3.0]);
-    store
-        .keep(Some(Duration::from_hours(24)), now)
-        .await
-        .unwrap();
-    let samples = store
-        .range(&query(&device, "a", now - DAY_MS, now))
-        .await
-        .unwrap();
-    assert_eq!(values_of(&samples), [3.0]);
 }
 
 async fn what_is_written_is_read_back(store: &Series) {
@@ -527,55 +389,4 @@ async fn the_ends_of_time_are_no_trouble(store: &Series) {
         ),
         (1, 1)
     );
-}
-
-/// Writes points of which none is refused; how many were stored.
-async fn write(store: &Series, points: Vec<Point>) -> u64 {
-    let report = store
-        .write(&points)
-        .await
-        .expect("a store that takes points");
-    assert!(report.refused.is_empty(), "{report:?}");
-    report.written
-}
-
-fn noon() -> Timestamp {
-    NOON.parse().expect("a time")
-}
-
-fn device(serial: &str) -> DeviceId {
-    DeviceId::new("ts-flash5", serial).expect("a device")
-}
-
-pub(crate) fn number(device: &DeviceId, at: Timestamp, field: &str, value: f64) -> Point {
-    point(device, at, field, FieldValue::Float(value))
-}
-
-fn text(device: &DeviceId, at: Timestamp, field: &str, value: &str) -> Point {
-    point(device, at, field, FieldValue::Text(value.into()))
-}
-
-fn point(device: &DeviceId, at: Timestamp, field: &str, value: FieldValue) -> Point {
-    Point {
-        measurement: Measurement::Telemetry,
-        device: device.clone(),
-        tags: Vec::new(),
-        at,
-        fields: vec![(field.into(), value)],
-    }
-}
-
-fn query(device: &DeviceId, field: &str, from: Timestamp, to: Timestamp) -> RangeQuery {
-    RangeQuery {
-        measurement: Measurement::Telemetry,
-        device: device.clone(),
-        field: field.into(),
-        from,
-        to,
-        points: 1_000,
-    }
-}
-
-fn values_of(samples: &[foremend::series::Sample]) -> Vec<f64> {
-    samples.iter().map(|sample| sample.mean).collect()
 }

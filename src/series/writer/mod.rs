@@ -163,7 +163,8 @@ impl<S: SeriesStore, P: Pause> Writer<S, P> {
                     failures += 1;
                     self.tell(status_of(&error));
                     if is_suspect(&error) {
-                        let works = piece.faults + 1 >= FAULTS_LIMIT && self.takes(&witness).await;
+                        let works =
+                            piece.faults + 1 >= FAULTS_LIMIT && self.takes(witness.as_ref()).await;
                         set_aside(piece, works, &mut pieces, &mut report);
                     } else {
                         pieces.push_front(piece);
@@ -178,7 +179,7 @@ impl<S: SeriesStore, P: Pause> Writer<S, P> {
     }
 
     /// Whether the server takes a point that it took before: writing that again is harmless.
-    async fn takes(&self, witness: &Option<Point>) -> bool {
+    async fn takes(&self, witness: Option<&Point>) -> bool {
         match witness {
             Some(point) => self.store.write(std::slice::from_ref(point)).await.is_ok(),
             None => false,
