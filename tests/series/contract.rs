@@ -14,6 +14,7 @@ async fn contract(store: &Series) {
     fields_unite_and_the_later_value_wins(store).await;
     texts_come_back_exactly(store).await;
     odd_tags_and_names_are_kept_apart(store).await;
+    names_that_the_database_uses_itself_do_no_harm(store).await;
     no_text_reaches_another_device(store).await;
     thinning_keeps_the_extremes(store).await;
     what_is_not_there_reads_as_nothing(store).await;
@@ -145,6 +146,45 @@ async fn odd_tags_and_names_are_kept_apart(store: &Series) {
     let mut values = values_of(&store.range(&query).await.unwrap());
     values.sort_by(f64::total_cmp);
     assert_eq!(values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+}
+
+async fn names_that_the_database_uses_itself_do_no_harm(store: &Series) {
+    let device = device("reserved");
+    let names = [
+        "_time",
+        "_value",
+        "_field",
+        "result",
+        "table",
+        "error",
+        "model",
+        "serial",
+        "#datatype",
+    ];
+    let mut given = number(&device, noon(), "time", 1.0);
+    given
+        .fields
+        .extend(names.map(|name| (name.into(), FieldValue::Float(2.0))));
+    given.tags = ["_field", "_measurement", "error", "mode", "time"]
+        .map(|key| (key.into(), "x".into()))
+        .to_vec();
+    let report = store.write(&[given]).await.unwrap();
+    assert_eq!(
+        (report.written, report.refused[&RefusedReason::ReservedName]),
+        (1, 5)
+    );
+    let mut expected = names.to_vec();
+    expected.sort_unstable();
+    let fields = store.fields(Measurement::Telemetry, &device).await.unwrap();
+    assert_eq!(fields, expected);
+    for name in names {
+        let query = query(&device, name, noon(), noon() + 1);
+        assert_eq!(
+            values_of(&store.range(&query).await.unwrap()),
+            [2.0],
+            "{name}"
+        );
+    }
 }
 
 async fn no_text_reaches_another_device(store: &Series) {
@@ -353,7 +393,8 @@ async fn baselines_of_all_modes_are_read_together(store: &Series) {
     let points = (0..20_u8).map(|place| {
         let mut point = number(&device, noon() + i64::from(place), "heat_lag", place.into());
         point.measurement = Measurement::Derived;
-        point.tags = vec![("mode".into(), if place % 2 == 0 { "1" } else { "2" }.into())];
+        let mode = if place % 2 == 0 { "1" } else { "2" };
+        point.tags = vec![("any".into(), mode.into()), ("mode".into(), mode.into())];
         point
     });
     write(store, points.collect()).await;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use foremend::series::{
-    InfluxOptions, InfluxStore, RefusedReason, Series, SeriesError, SeriesStore, SqliteStore,
+    InfluxOptions, InfluxStore, RefusedReason, Series, SeriesError, SeriesStatus, SeriesStore,
+    SqliteStore, Writer, WriterOptions,
 };
 use foremend::telemetry::{DAY_MS, HOUR_MS, Measurement, Timestamp};
 
@@ -48,6 +49,33 @@ async fn the_embedded_store_forgets_what_is_too_old() {
     );
     store.keep(None, now).await.unwrap();
     assert_eq!(write(&store, vec![number(&device, old, "a", 1.0)]).await, 1);
+}
+
+#[tokio::test]
+async fn of_the_day_that_is_half_too_old_only_the_newer_half_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&dir.path().join("series.db"), "j").unwrap();
+    let store = Series::Embedded(store);
+    let device = device("half");
+    // Noon is the border; both lie in one day.
+    let border = noon();
+    let points = vec![
+        number(&device, border - 1, "a", 1.0),
+        number(&device, border, "a", 2.0),
+        number(&device, border - 1, "old", 1.0),
+    ];
+    write(&store, points).await;
+    store
+        .keep(Some(Duration::from_hours(24)), border + DAY_MS)
+        .await
+        .unwrap();
+    let query = query(&device, "a", border - DAY_MS, border + DAY_MS);
+    assert_eq!(values_of(&store.range(&query).await.unwrap()), [2.0]);
+    assert_eq!(store.values(&query).await.unwrap().len(), 1);
+    assert_eq!(
+        store.fields(Measurement::Telemetry, &device).await.unwrap(),
+        ["a"]
+    );
 }
 
 #[tokio::test]
@@ -108,6 +136,42 @@ async fn influxdb_with_a_wrong_token_is_a_reason_to_stop() {
         let error = result.expect_err("a wrong token");
         assert!(matches!(error, SeriesError::Stop { .. }), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn influxdb_away_for_a_while_loses_no_point() {
+    super::install_tls();
+    let mut server = Influxd::start().await;
+    let store = server.store("telemetry");
+    let options = WriterOptions {
+        first_wait: Duration::from_millis(10),
+        longest_wait: Duration::from_millis(100),
+        ..WriterOptions::default()
+    };
+    let writer = Writer::new(store.clone(), options);
+    let device = device("away");
+    let batch = |from: i64| {
+        (from..from + 100)
+            .map(|ms| number(&device, noon() + ms, "a", 1.0))
+            .collect()
+    };
+    assert_eq!(writer.write(batch(0)).await.written, 100);
+    server.stop();
+    let mut status = writer.status();
+    let away = async {
+        status
+            .wait_for(|status| *status != SeriesStatus::Working)
+            .await
+            .unwrap();
+        server.start_again().await;
+    };
+    let (report, ()) = tokio::join!(writer.write(batch(50)), away);
+    assert_eq!(report.written, 100);
+    let samples = store
+        .range(&query(&device, "a", noon(), noon() + 1_000))
+        .await
+        .unwrap();
+    assert_eq!(samples.len(), 150);
 }
 
 /// Keeps one day from `now`: two days are too old, an hour is not.

@@ -134,14 +134,8 @@ impl InfluxStore {
         for row in self.query(&script).await? {
             let at = time(&row)?;
             let number = number(&row)?;
-            // `result` tells which of the four it is, `mode` and the like tell the tables apart.
-            let tags = format!(
-                "{}\0{}\0{}",
-                row.get("mode"),
-                row.get("fault"),
-                row.get("severity")
-            );
-            let part = parts.entry((at.ms(), tags)).or_default();
+            // `result` tells which of the four it is, the tags tell the tables apart.
+            let part = parts.entry((at.ms(), row.tags())).or_default();
             match row.get("result") {
                 "min" => part.min = number,
                 "max" => part.max = number,
