@@ -155,9 +155,9 @@ impl<S: SeriesStore, P: Pause> Writer<S, P> {
                     failures = 0;
                     self.tell(SeriesStatus::Working);
                     report.add(&part);
-                    if part.refused.is_empty() {
-                        *witness = piece.points.first().cloned();
-                    }
+                    // Always the newest piece's: an older point might undo what this piece changed in it.
+                    let taken = piece.points.first().filter(|_| part.refused.is_empty());
+                    *witness = taken.cloned();
                 }
                 Err(error) => {
                     failures += 1;
