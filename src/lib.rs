@@ -2,6 +2,8 @@
 
 pub mod telemetry;
 
+pub mod config;
+
 pub mod profile;
 
 pub mod decode;

@@ -61,6 +61,10 @@ pub struct Program {
     pub kind: SmolStr,
     /// Name for people.
     pub name: Text,
+    /// The real device that it is modelled on, as its maintainers call it.
+    pub archetype: Option<SmolStr>,
+    /// Who keeps the profile.
+    pub maintainers: Vec<SmolStr>,
     /// The version its maintainers gave it.
     pub version: SmolStr,
     /// First 12 hex digits of the SHA-256 of the profile without comments and cases.
@@ -642,6 +646,19 @@ pub enum Severity {
     S4,
 }
 
+impl Severity {
+    /// The name in profiles, API, database and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::S1 => "S1",
+            Self::S2 => "S2",
+            Self::S3 => "S3",
+            Self::S4 => "S4",
+        }
+    }
+}
+
 /// Stages of a fault.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
@@ -652,6 +669,17 @@ pub enum Stage {
     Warn,
     /// The fault itself.
     Fault,
+}
+
+impl Stage {
+    /// The name in profiles, API, database and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warn => "warn",
+            Self::Fault => "fault",
+        }
+    }
 }
 
 /// One stage of a fault.
@@ -707,6 +735,8 @@ pub struct Fault {
     pub code: SmolStr,
     /// For people.
     pub title: Text,
+    /// What it is called in explanations, where the title does not serve.
+    pub label: Option<Text>,
     /// The early stage, if there is one.
     pub warn: Option<StageRule>,
     /// The fault stage, if there is one. At least one of the two is there.
@@ -757,6 +787,13 @@ pub enum Piece {
         value: Num,
         /// In which unit; seconds are shown in the natural one (3 min, 2 h, 14 d).
         unit: Unit,
+    },
+    /// A word of an enumeration; an unknown one as "–".
+    Word {
+        /// Its index.
+        value: Num,
+        /// The words.
+        words: Vec<SmolStr>,
     },
 }
 
