@@ -12,6 +12,12 @@ mod fake_influx;
 #[path = "series/contract.rs"]
 mod contract;
 
+#[path = "series/given.rs"]
+mod given;
+
+#[path = "series/keeping.rs"]
+mod keeping;
+
 #[path = "series/mishaps.rs"]
 mod mishaps;
 

@@ -151,9 +151,13 @@ fn fields<'point>(
     fields
 }
 
-/// `model` and `serial` say whose the point is; the others InfluxDB uses inside.
+/// `model` and `serial` say whose the point is; the others are columns of the database's own in an answer.
 fn is_reserved_tag(key: &str) -> bool {
-    matches!(key, "model" | "serial" | "time" | "_measurement" | "_field")
+    key.starts_with('_')
+        || matches!(
+            key,
+            "model" | "serial" | "time" | "result" | "table" | "error" | "reference"
+        )
 }
 
 /// One kind of line end, so that a text reads back the same from every store: CSV answers cannot tell them apart.

@@ -1,14 +1,10 @@
 //! What every series store does; each promise is checked on both.
 
-use std::time::Duration;
+use foremend::series::{RefusedReason, Series, SeriesStore, SqliteStore};
+use foremend::telemetry::{DAY_MS, FieldValue, HOUR_MS, Measurement, Timestamp};
 
-use foremend::series::{RangeQuery, RefusedReason, Series, SeriesError, SeriesStore, SqliteStore};
-use foremend::telemetry::{DAY_MS, DeviceId, FieldValue, HOUR_MS, Measurement, Point, Timestamp};
-
+use super::given::{device, noon, number, query, text, values_of, write};
 use super::influxd::Influxd;
-
-/// An instant at noon, well inside its day.
-const NOON: &str = "2026-03-01T12:00:00.000Z";
 
 /// The contract on a store; each part uses devices of its own.
 async fn contract(store: &Series) {
@@ -18,6 +14,7 @@ async fn contract(store: &Series) {
     fields_unite_and_the_later_value_wins(store).await;
     texts_come_back_exactly(store).await;
     odd_tags_and_names_are_kept_apart(store).await;
+    names_that_the_database_uses_itself_do_no_harm(store).await;
     no_text_reaches_another_device(store).await;
     thinning_keeps_the_extremes(store).await;
     what_is_not_there_reads_as_nothing(store).await;
@@ -42,140 +39,6 @@ async fn influxdb_keeps_the_contract() {
     super::install_tls();
     let server = Influxd::start().await;
     contract(&Series::Influx(server.store("telemetry"))).await;
-}
-
-#[tokio::test]
-async fn the_embedded_store_forgets_what_is_too_old() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("series.db");
-    let store = Series::Embedded(SqliteStore::open(&path, "j").unwrap());
-    let now = noon();
-    let old = now - 3 * DAY_MS;
-    let device = device("ret-1");
-    write(
-        &store,
-        vec![
-            number(&device, old, "a", 1.0),
-            number(&device, now, "a", 2.0),
-        ],
-    )
-    .await;
-    write(&store, vec![number(&device, old, "gone", 1.0)]).await;
-    retention_refuses_what_is_too_old(&store, now).await;
-    let samples = store
-        .range(&query(&device, "a", old, now + 1))
-        .await
-        .unwrap();
-    assert_eq!(values_of(&samples), [3.0, 2.0]);
-    let fields = store.fields(Measurement::Telemetry, &device).await.unwrap();
-    assert_eq!(fields, ["a"]);
-    drop(store);
-    let store = Series::Embedded(SqliteStore::open(&path, "j").unwrap());
-    let report = store
-        .write(&[number(&device, old, "a", 1.0)])
-        .await
-        .unwrap();
-    assert_eq!(
-        report.refused[&RefusedReason::OutsideRetention],
-        1,
-        "after a restart too"
-    );
-    store.keep(None, now).await.unwrap();
-    assert_eq!(write(&store, vec![number(&device, old, "a", 1.0)]).await, 1);
-}
-
-#[tokio::test]
-async fn influxdb_is_set_up_and_refuses_what_is_too_old() {
-    super::install_tls();
-    let server = Influxd::start().await;
-    let influx = server.store("another bucket");
-    assert!(!influx.is_fresh().await.unwrap());
-    let missing = influx
-        .write(&[number(&device("x"), noon(), "a", 1.0)])
-        .await;
-    assert!(
-        matches!(missing, Err(SeriesError::Stop { .. })),
-        "{missing:?}"
-    );
-    let missing = influx
-        .range(&query(&device("x"), "a", noon() - 1, noon()))
-        .await;
-    assert!(
-        matches!(missing, Err(SeriesError::Stop { .. })),
-        "{missing:?}"
-    );
-    influx.ensure_bucket().await.expect("a new bucket");
-    influx.ensure_bucket().await.expect("the same bucket");
-    let store = Series::Influx(influx);
-    // The server goes by its own clock.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "retention is judged by the server's clock"
-    )]
-    let now = Timestamp::from_ms(chrono::Utc::now().timestamp_millis());
-    retention_refuses_what_is_too_old(&store, now).await;
-    store.keep(None, now).await.unwrap();
-    let old = number(&device("ret-2"), now - 3 * DAY_MS, "a", 1.0);
-    assert_eq!(write(&store, vec![old]).await, 1);
-}
-
-#[tokio::test]
-async fn influxdb_with_a_wrong_token_is_a_reason_to_stop() {
-    super::install_tls();
-    let server = Influxd::start().await;
-    let options = foremend::series::InfluxOptions::new(&server.url, "home", "telemetry", "wrong");
-    let store = foremend::series::InfluxStore::new(options).unwrap();
-    let device = device("x");
-    let results = [
-        store
-            .write(&[number(&device, noon(), "a", 1.0)])
-            .await
-            .map(drop),
-        store
-            .range(&query(&device, "a", noon(), noon() + 1))
-            .await
-            .map(drop),
-        store.keep(None, noon()).await,
-        store.ensure_bucket().await,
-    ];
-    for result in results {
-        let error = result.expect_err("a wrong token");
-        assert!(matches!(error, SeriesError::Stop { .. }), "{error:?}");
-    }
-}
-
-/// Keeps one day from `now`: two days are too old, an hour is not.
-async fn retention_refuses_what_is_too_old(store: &Series, now: Timestamp) {
-    let device = device("ret-1");
-    store
-        .keep(Some(Duration::from_hours(24)), now)
-        .await
-        .unwrap();
-    store
-        .keep(Some(Duration::from_hours(24)), now)
-        .await
-        .unwrap();
-    let points = [
-        number(&device, now - 2 * DAY_MS, "a", 1.0),
-        number(&device, now - HOUR_MS, "a", 3.0),
-    ];
-    let report = store.write(&points).await.unwrap();
-    assert_eq!(report.written, 1);
-    assert_eq!(report.refused[&RefusedReason::OutsideRetention], 1);
-    let samples = store
-        .range(&query(&device, "a", now - 2 * DAY_MS, now))
-        .await
-        .unwrap();
-    assert_eq!(values_of(&samples), [3.0]);
-    store
-        .keep(Some(Duration::from_hours(24)), now)
-        .await
-        .unwrap();
-    let samples = store
-        .range(&query(&device, "a", now - DAY_MS, now))
-        .await
-        .unwrap();
-    assert_eq!(values_of(&samples), [3.0]);
 }
 
 async fn what_is_written_is_read_back(store: &Series) {
@@ -283,6 +146,45 @@ async fn odd_tags_and_names_are_kept_apart(store: &Series) {
     let mut values = values_of(&store.range(&query).await.unwrap());
     values.sort_by(f64::total_cmp);
     assert_eq!(values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+}
+
+async fn names_that_the_database_uses_itself_do_no_harm(store: &Series) {
+    let device = device("reserved");
+    let names = [
+        "_time",
+        "_value",
+        "_field",
+        "result",
+        "table",
+        "error",
+        "model",
+        "serial",
+        "#datatype",
+    ];
+    let mut given = number(&device, noon(), "time", 1.0);
+    given
+        .fields
+        .extend(names.map(|name| (name.into(), FieldValue::Float(2.0))));
+    given.tags = ["_field", "_measurement", "error", "mode", "time"]
+        .map(|key| (key.into(), "x".into()))
+        .to_vec();
+    let report = store.write(&[given]).await.unwrap();
+    assert_eq!(
+        (report.written, report.refused[&RefusedReason::ReservedName]),
+        (1, 5)
+    );
+    let mut expected = names.to_vec();
+    expected.sort_unstable();
+    let fields = store.fields(Measurement::Telemetry, &device).await.unwrap();
+    assert_eq!(fields, expected);
+    for name in names {
+        let query = query(&device, name, noon(), noon() + 1);
+        assert_eq!(
+            values_of(&store.range(&query).await.unwrap()),
+            [2.0],
+            "{name}"
+        );
+    }
 }
 
 async fn no_text_reaches_another_device(store: &Series) {
@@ -491,7 +393,8 @@ async fn baselines_of_all_modes_are_read_together(store: &Series) {
     let points = (0..20_u8).map(|place| {
         let mut point = number(&device, noon() + i64::from(place), "heat_lag", place.into());
         point.measurement = Measurement::Derived;
-        point.tags = vec![("mode".into(), if place % 2 == 0 { "1" } else { "2" }.into())];
+        let mode = if place % 2 == 0 { "1" } else { "2" };
+        point.tags = vec![("any".into(), mode.into()), ("mode".into(), mode.into())];
         point
     });
     write(store, points.collect()).await;
@@ -527,55 +430,4 @@ async fn the_ends_of_time_are_no_trouble(store: &Series) {
         ),
         (1, 1)
     );
-}
-
-/// Writes points of which none is refused; how many were stored.
-async fn write(store: &Series, points: Vec<Point>) -> u64 {
-    let report = store
-        .write(&points)
-        .await
-        .expect("a store that takes points");
-    assert!(report.refused.is_empty(), "{report:?}");
-    report.written
-}
-
-fn noon() -> Timestamp {
-    NOON.parse().expect("a time")
-}
-
-fn device(serial: &str) -> DeviceId {
-    DeviceId::new("ts-flash5", serial).expect("a device")
-}
-
-pub(crate) fn number(device: &DeviceId, at: Timestamp, field: &str, value: f64) -> Point {
-    point(device, at, field, FieldValue::Float(value))
-}
-
-fn text(device: &DeviceId, at: Timestamp, field: &str, value: &str) -> Point {
-    point(device, at, field, FieldValue::Text(value.into()))
-}
-
-fn point(device: &DeviceId, at: Timestamp, field: &str, value: FieldValue) -> Point {
-    Point {
-        measurement: Measurement::Telemetry,
-        device: device.clone(),
-        tags: Vec::new(),
-        at,
-        fields: vec![(field.into(), value)],
-    }
-}
-
-fn query(device: &DeviceId, field: &str, from: Timestamp, to: Timestamp) -> RangeQuery {
-    RangeQuery {
-        measurement: Measurement::Telemetry,
-        device: device.clone(),
-        field: field.into(),
-        from,
-        to,
-        points: 1_000,
-    }
-}
-
-fn values_of(samples: &[foremend::series::Sample]) -> Vec<f64> {
-    samples.iter().map(|sample| sample.mean).collect()
 }

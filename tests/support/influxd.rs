@@ -4,7 +4,7 @@
 //! and says how to get it; it never passes without having spoken to a server.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ pub(crate) struct Influxd {
     process: Child,
     /// Its base address.
     pub(crate) url: String,
-    _data: tempfile::TempDir,
+    port: u16,
+    data: tempfile::TempDir,
 }
 
 impl Influxd {
@@ -32,29 +33,36 @@ impl Influxd {
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
             .port();
-        let log = std::fs::File::create(data.path().join("log")).expect("a log file");
-        let binary = binary();
-        let process = Command::new(&binary)
-            .args(["--http-bind-address", &format!("127.0.0.1:{port}")])
-            .arg("--bolt-path")
-            .arg(data.path().join("bolt"))
-            .arg("--sqlite-path")
-            .arg(data.path().join("sqlite"))
-            .arg("--engine-path")
-            .arg(data.path().join("engine"))
-            .arg("--reporting-disabled")
-            .env("HOME", data.path())
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{} does not start: {error}", binary.display()));
         let server = Self {
-            process,
+            process: spawn(port, data.path()),
             url: format!("http://127.0.0.1:{port}"),
-            _data: data,
+            port,
+            data,
         };
-        let store = server.store("telemetry");
+        server.ready().await;
+        server
+            .store("telemetry")
+            .onboard("tester", "a-password-of-tests")
+            .await
+            .expect("a fresh server can be set up");
+        server
+    }
+
+    /// Kills the server; its data stays.
+    pub(crate) fn stop(&mut self) {
+        // It may have ended by itself; both calls then fail and there is nothing left to do.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+
+    /// Starts it again at the same address with the same data.
+    pub(crate) async fn start_again(&mut self) {
+        self.process = spawn(self.port, self.data.path());
+        self.ready().await;
+    }
+
+    async fn ready(&self) {
+        let store = self.store("telemetry");
         let ready = async {
             while store.health().await.is_err() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -63,11 +71,6 @@ impl Influxd {
         tokio::time::timeout(START_LIMIT, ready)
             .await
             .expect("influxd answers /health in time");
-        store
-            .onboard("tester", "a-password-of-tests")
-            .await
-            .expect("a fresh server can be set up");
-        server
     }
 
     /// A store on a bucket of this server; the bucket may not exist yet.
@@ -79,10 +82,28 @@ impl Influxd {
 
 impl Drop for Influxd {
     fn drop(&mut self) {
-        // It may have ended by itself; both calls then fail and there is nothing left to do.
-        drop(self.process.kill());
-        drop(self.process.wait());
+        self.stop();
     }
+}
+
+fn spawn(port: u16, data: &Path) -> Child {
+    let log = std::fs::File::create(data.join("log")).expect("a log file");
+    let binary = binary();
+    Command::new(&binary)
+        .args(["--http-bind-address", &format!("127.0.0.1:{port}")])
+        .arg("--bolt-path")
+        .arg(data.join("bolt"))
+        .arg("--sqlite-path")
+        .arg(data.join("sqlite"))
+        .arg("--engine-path")
+        .arg(data.join("engine"))
+        .arg("--reporting-disabled")
+        .env("HOME", data)
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{} does not start: {error}", binary.display()))
 }
 
 fn binary() -> PathBuf {

@@ -36,30 +36,44 @@ struct Parts {
 impl InfluxStore {
     /// Single values while there are few, else windows made by the server.
     pub(super) async fn read_range(&self, query: &RangeQuery) -> Result<Vec<Sample>, SeriesError> {
-        let limit = query.limit();
-        // One more than asked for tells whether windows are needed.
-        let values = self.read_values(query, limit + 1).await?;
-        if values.len() > limit as usize
-            && matches!(
-                values.first().map(|value| &value.value),
-                Some(FieldValue::Float(_))
-            )
-        {
+        let Some(count) = self.count_numbers(query).await? else {
+            return Ok(Vec::new());
+        };
+        if count > u64::from(query.limit()) {
             return self.read_windows(query).await;
         }
-        Ok(values
-            .into_iter()
-            .filter_map(|value| match value.value {
-                FieldValue::Float(number) => Some(Sample {
-                    at: value.at,
-                    min: number,
-                    max: number,
-                    mean: number,
-                    count: 1,
-                }),
-                FieldValue::Text(_) => None,
-            })
-            .collect())
+        let values = self.read_values(query, query.limit()).await?;
+        let numbers = values.into_iter().filter_map(|value| match value.value {
+            FieldValue::Float(number) => Some(Sample {
+                at: value.at,
+                min: number,
+                max: number,
+                mean: number,
+                count: 1,
+            }),
+            FieldValue::Text(_) => None,
+        });
+        Ok(numbers.collect())
+    }
+
+    /// How many values there are; `None` for a field of text. The storage counts, so that this is cheap for any range.
+    async fn count_numbers(&self, query: &RangeQuery) -> Result<Option<u64>, SeriesError> {
+        let Some(source) = self.source(query) else {
+            return Ok(None);
+        };
+        let script = format!(
+            "data = {source}\ndata |> count() |> yield(name: \"count\")\n\
+             data |> first() |> yield(name: \"first\")"
+        );
+        let mut sum = 0;
+        for row in self.query(&script).await? {
+            if row.get("result") == "count" {
+                sum += count(number(&row)?);
+            } else if row.value_is_text {
+                return Ok(None);
+            }
+        }
+        Ok(Some(sum))
     }
 
     /// The oldest `limit` values.
@@ -120,14 +134,8 @@ impl InfluxStore {
         for row in self.query(&script).await? {
             let at = time(&row)?;
             let number = number(&row)?;
-            // `result` tells which of the four it is, `mode` and the like tell the tables apart.
-            let tags = format!(
-                "{}\0{}\0{}",
-                row.get("mode"),
-                row.get("fault"),
-                row.get("severity")
-            );
-            let part = parts.entry((at.ms(), tags)).or_default();
+            // `result` tells which of the four it is, the tags tell the tables apart.
+            let part = parts.entry((at.ms(), row.tags())).or_default();
             match row.get("result") {
                 "min" => part.min = number,
                 "max" => part.max = number,
@@ -143,18 +151,12 @@ impl InfluxStore {
         }
         let mut windows = Windows::default();
         for ((at_ms, _), part) in parts {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a count; `as` saturates at both ends"
-            )]
-            let count = part.count as u64;
             let sample = Sample {
                 at: Timestamp::from_ms(at_ms),
                 min: part.min,
                 max: part.max,
                 mean: part.mean,
-                count,
+                count: count(part.count),
             };
             windows.add(at_ms, &sample);
         }
@@ -245,6 +247,15 @@ fn number(row: &Row) -> Result<f64, SeriesError> {
     row.get("_value")
         .parse()
         .map_err(|_| query_error("a number that is none"))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a whole number; `as` saturates at both ends"
+)]
+fn count(number: f64) -> u64 {
+    number as u64
 }
 
 /// The value of a row; `None` for a number that is missing.

@@ -22,6 +22,16 @@ impl Row {
     pub(super) fn get(&self, column: &str) -> &str {
         self.cells.get(column).map_or("", String::as_str)
     }
+
+    /// What tells its table from the others of the same field: the tags, in one text.
+    pub(super) fn tags(&self) -> String {
+        let tags = self.cells.iter().filter(|(name, _)| {
+            !name.starts_with('_') && !matches!(name.as_str(), "" | "result" | "table")
+        });
+        tags.fold(String::new(), |all, (name, value)| {
+            all + name + "\0" + value + "\0"
+        })
+    }
 }
 
 /// All rows of an answer.

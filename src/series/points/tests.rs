@@ -201,10 +201,11 @@ fn a_device_has_sixty_four_unknown_paths_and_no_more_also_after_a_restart() {
     let said = telemetry("m/1", &[(1, &[old, new.clone(), known])]);
     maker.points(&said, Some(&program()), &mut points);
     assert_eq!(points[0].fields.len(), 2, "one of old, one of the profile");
-    maker.points(&telemetry("m/2", &[(1, &[new.clone()])]), None, &mut points);
+    let new = [new];
+    maker.points(&telemetry("m/2", &[(1, &new)]), None, &mut points);
     assert_eq!(points.len(), 2, "another device has its own");
     maker.forget(&"m/1".parse().unwrap());
-    maker.points(&telemetry("m/1", &[(1, &[new])]), None, &mut points);
+    maker.points(&telemetry("m/1", &[(1, &new)]), None, &mut points);
     assert_eq!(points.len(), 3);
     assert!(PointMaker::restore(&[0xff; 9]).is_err());
 }

@@ -229,6 +229,7 @@ fn failed(error: &rusqlite::Error) -> SeriesError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::FieldValue;
 
     #[test]
     fn a_file_of_another_journal_is_refused_and_named() {
@@ -253,6 +254,55 @@ mod tests {
         drop(connection);
         let error = SqliteStore::open(&path, "a").expect_err("format 9");
         assert!(error.to_string().contains("format 9"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_half_way_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("series.db");
+        let store = SqliteStore::open(&path, "a").unwrap();
+        let device: DeviceId = "m/1".parse().unwrap();
+        let point = |field: &str, value: f64| Point {
+            measurement: Measurement::Telemetry,
+            device: device.clone(),
+            tags: Vec::new(),
+            at: Timestamp::from_ms(5),
+            fields: vec![(field.into(), FieldValue::Float(value))],
+        };
+        store.write(&[point("first", 1.0)]).await.unwrap();
+        let other = Connection::open(&path).unwrap();
+        let trap = "CREATE TRIGGER trap BEFORE INSERT ON \"day 0\" WHEN NEW.value = 13 BEGIN SELECT RAISE(ABORT, 'trap'); END";
+        other.execute_batch(trap).unwrap();
+        let failing = [point("second", 2.0), point("third", 13.0)];
+        let error = store.write(&failing).await.expect_err("the trap");
+        assert!(matches!(error, SeriesError::Later { .. }), "{error:?}");
+        let fields = store.fields(Measurement::Telemetry, &device).await.unwrap();
+        assert_eq!(fields, ["first"]);
+        other.execute_batch("DROP TRIGGER trap").unwrap();
+        // The numbers of "second" and "third" were rolled back with them and are given anew, in another order.
+        store.write(&[point("third", 13.0)]).await.unwrap();
+        store.write(&failing).await.unwrap();
+        let last = store.last(Measurement::Telemetry, &device).await.unwrap();
+        let values: Vec<_> = last.into_values().map(|last| last.value).collect();
+        assert_eq!(values, [1.0, 2.0, 13.0].map(FieldValue::Float));
+    }
+
+    #[tokio::test]
+    async fn a_file_takes_no_more_days_than_its_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&dir.path().join("series.db"), "a").unwrap();
+        let points: Vec<_> = (0..4_002_i64)
+            .map(|day| Point {
+                measurement: Measurement::Telemetry,
+                device: "m/1".parse().unwrap(),
+                tags: Vec::new(),
+                at: Timestamp::from_ms(day * DAY_MS),
+                fields: vec![("a".into(), FieldValue::Float(1.0))],
+            })
+            .collect();
+        let report = store.write(&points).await.unwrap();
+        let refused = report.refused[&crate::series::RefusedReason::TimeOutOfRange];
+        assert_eq!((report.written, refused), (4_000, 2));
     }
 
     #[test]

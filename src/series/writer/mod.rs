@@ -155,15 +155,16 @@ impl<S: SeriesStore, P: Pause> Writer<S, P> {
                     failures = 0;
                     self.tell(SeriesStatus::Working);
                     report.add(&part);
-                    if part.refused.is_empty() {
-                        *witness = piece.points.first().cloned();
-                    }
+                    // Always the newest piece's: an older point might undo what this piece changed in it.
+                    let taken = piece.points.first().filter(|_| part.refused.is_empty());
+                    *witness = taken.cloned();
                 }
                 Err(error) => {
                     failures += 1;
                     self.tell(status_of(&error));
                     if is_suspect(&error) {
-                        let works = piece.faults + 1 >= FAULTS_LIMIT && self.takes(&witness).await;
+                        let works =
+                            piece.faults + 1 >= FAULTS_LIMIT && self.takes(witness.as_ref()).await;
                         set_aside(piece, works, &mut pieces, &mut report);
                     } else {
                         pieces.push_front(piece);
@@ -178,7 +179,7 @@ impl<S: SeriesStore, P: Pause> Writer<S, P> {
     }
 
     /// Whether the server takes a point that it took before: writing that again is harmless.
-    async fn takes(&self, witness: &Option<Point>) -> bool {
+    async fn takes(&self, witness: Option<&Point>) -> bool {
         match witness {
             Some(point) => self.store.write(std::slice::from_ref(point)).await.is_ok(),
             None => false,
