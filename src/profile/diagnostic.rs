@@ -231,7 +231,7 @@ pub(crate) fn did_you_mean<'n>(
 }
 
 /// A suggestion, or else the list of what is known.
-pub(crate) fn suggest<'n>(written: &str, known: &[&'n str], what: &str) -> Option<String> {
+pub(crate) fn suggest(written: &str, known: &[&str], what: &str) -> Option<String> {
     did_you_mean(written, known.iter().copied()).or_else(|| {
         (!known.is_empty() && known.len() <= 40).then(|| format!("{what}: {}", known.join(", ")))
     })

@@ -1,6 +1,7 @@
 //! All profiles in force, by model.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -86,6 +87,14 @@ impl Profiles {
     }
 }
 
+impl Program {
+    /// Upper bound of the state of one device, bytes: what `check` prints.
+    #[must_use]
+    pub fn state_bytes(&self) -> u64 {
+        self.nodes.iter().map(|n| u64::from(n.state_bytes)).sum()
+    }
+}
+
 fn one(words: Option<&Words>, sink: &mut Sink<'_>) -> Result<(Program, Vec<Case>), Reported> {
     let source = sections::read(sink);
     let version = version(sink)?;
@@ -106,6 +115,10 @@ fn one(words: Option<&Words>, sink: &mut Sink<'_>) -> Result<(Program, Vec<Case>
 fn version(sink: &mut Sink<'_>) -> Result<SmolStr, Reported> {
     let document = document(sink)?;
     let digest = Sha256::digest(canonical::text(document.as_table()).as_bytes());
-    let hex: String = digest.iter().take(6).map(|b| format!("{b:02x}")).collect();
+    let mut hex = String::new();
+    for byte in digest.iter().take(6) {
+        // Writing to a String does not fail.
+        write!(hex, "{byte:02x}").ok();
+    }
     Ok(SmolStr::new(hex))
 }
