@@ -128,6 +128,17 @@ impl<'a> Sink<'a> {
         &self.file.text
     }
 
+    /// The name of the file.
+    pub(crate) fn file(&self) -> &'a str {
+        &self.file.name
+    }
+
+    /// The line, from 1, of a place.
+    pub(crate) fn line(&self, at: Span) -> usize {
+        let start = floor(&self.file.text, at.start);
+        self.file.text[..start].matches('\n').count() + 1
+    }
+
     /// Whether an error was written down.
     pub(crate) fn failed(&self) -> bool {
         self.failed
@@ -220,7 +231,7 @@ pub(crate) fn did_you_mean<'n>(
 }
 
 /// A suggestion, or else the list of what is known.
-pub(crate) fn suggest<'n>(written: &str, known: &[&'n str], what: &str) -> Option<String> {
+pub(crate) fn suggest(written: &str, known: &[&str], what: &str) -> Option<String> {
     did_you_mean(written, known.iter().copied()).or_else(|| {
         (!known.is_empty() && known.len() <= 40).then(|| format!("{what}: {}", known.join(", ")))
     })

@@ -10,6 +10,8 @@ mod lexer;
 
 mod syntax;
 
+mod parser;
+
 mod unit;
 
 mod sections;
@@ -24,10 +26,15 @@ mod template;
 
 mod read;
 
+mod case;
+
+mod explain;
+
 mod profiles;
 
 mod program;
 
+pub use case::{Case, Expect, Given, Say, When, Wire};
 pub use diagnostic::{Diagnostic, Level};
 pub use profiles::Profiles;
 pub use program::*;

@@ -154,7 +154,7 @@ impl Compiler<'_, '_, '_> {
                 "the lower end of the range is above the higher one",
             ));
         }
-        self.check_range(&value, &low)?;
+        self.check_limit(CompareOp::GreaterOrEqual, &value, &low, scope)?;
         self.check_range(&value, &high)?;
         let term = self.term(&value, expr, "in");
         let reads = [&value.num, &low.num, &high.num];

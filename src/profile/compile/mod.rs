@@ -10,9 +10,11 @@ mod faults;
 mod functions;
 mod hash;
 mod label;
+mod nodes;
 mod quantity;
 mod reads;
 mod template;
+mod truths;
 mod uses;
 mod windows;
 
@@ -33,9 +35,9 @@ use super::{
 
 /// Most nodes of one profile; the largest real one has 150. More are refused.
 const NODE_LIMIT: usize = 4096;
-/// Most bytes of state for one device: a hundred thousand devices then need at most 25 GB, and real profiles a tenth of it.
-/// A profile that needs more is refused.
-const STATE_LIMIT_BYTES: u64 = 256 * 1024;
+/// Most bytes of state for one device, a bound that few devices come near: the largest real profile has 200 kB. A profile that
+/// needs more is refused.
+const STATE_LIMIT_BYTES: u64 = 512 * 1024;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use super::table::{located_text, string, strings, text};
 use super::{Entry, Fields, duration, expression, key_name, span_ms};
 use crate::profile::diagnostic::{Reported, Sink, suggest};
 use crate::profile::lexer::Located;
-use crate::profile::syntax::{Expr, parse};
+use crate::profile::parser::parse;
+use crate::profile::syntax::Expr;
 use crate::profile::{RuleState, Severity, Stage};
 use crate::telemetry::Text;
 

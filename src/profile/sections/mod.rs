@@ -21,7 +21,8 @@ use toml_edit::Document;
 use super::Limit;
 use super::diagnostic::{Reported, Sink, Span};
 use super::lexer::Located;
-use super::syntax::{Expr, ExprKind, parse};
+use super::parser::parse;
+use super::syntax::{Expr, ExprKind};
 
 /// Largest profile or words file, in bytes; real ones have 20 kB. Larger ones are refused.
 pub(crate) const FILE_LIMIT: usize = 1 << 20;
