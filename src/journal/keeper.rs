@@ -16,7 +16,9 @@ use super::catalog::Segment;
 use super::error::JournalError;
 use super::files::lock;
 use super::options::HOUSEKEEPING;
+use super::options::RESERVE_PART;
 use super::options::SEALED_BLOCK_BYTES;
+use super::queue::Space;
 use super::running::Shared;
 use super::segment;
 use super::segment::Kind;
@@ -56,52 +58,68 @@ impl Shared {
                 .find(|one| sealable(one))
                 .cloned();
             let Some(segment) = closed else { break };
-            if let Err(error) = self.seal(&segment) {
-                tracing::error!(
-                    error = %Chain(&error),
-                    first = %segment.first,
-                    "a segment cannot be sealed and stays as it is until the next start"
-                );
-                if let Some(segment) = self.files.catalog().get_mut(segment.first) {
-                    segment.unsealable = true;
-                }
+            let Err(error) = self.seal(&segment) else {
+                continue;
+            };
+            tracing::error!(error = %Chain(&error), first = %segment.first, "a segment cannot be sealed and stays as it is");
+            if !matches!(error, JournalError::Damaged { .. }) {
+                // Trouble of the machine, such as a full disk: again at the next round.
+                break;
+            }
+            if let Some(segment) = self.files.catalog().get_mut(segment.first) {
+                segment.unsealable = true;
             }
         }
         drop(sealing);
-        self.retain();
-        self.check_budget();
+        self.make_room();
     }
 
-    /// Sees whether the byte budget is used up, after retention.
+    /// Sees whether the byte budget is used up; for the writer, after each commit.
     pub(super) fn check_budget(&self) {
-        let max = self.options.max_bytes;
-        if self.files.catalog().bytes() >= max {
-            self.retain();
+        let over = self.files.catalog().bytes() >= self.options.max_bytes;
+        if over || self.queue.space_now() != Space::Everything {
+            self.make_room();
         }
+    }
+
+    /// Removes what may go, then says what there is room for. One at a time, so that the later answer is the newer one.
+    fn make_room(&self) {
+        let _one_at_a_time = lock(&self.keeper.retaining);
+        self.retain();
+        let max = self.options.max_bytes;
         let bytes = self.files.catalog().bytes();
-        let full = bytes >= max;
-        let before = self.queue.set_full(full);
-        if full && !before {
-            let held = lock(&self.cursors).hold();
-            let (position, holder) = held.unwrap_or((
-                Position(0),
-                "nobody: the newest segment alone is too large".to_owned(),
-            ));
-            tracing::error!(
-                bytes,
-                max_bytes = max,
-                held_by = holder,
-                held_from = %position,
-                "the journal has reached its byte budget and may remove nothing: no message is acknowledged until there is space"
-            );
-        } else if !full && before {
-            tracing::info!(bytes, max_bytes = max, "the journal has space again");
+        let space = if bytes < max {
+            Space::Everything
+        } else if bytes - max < max / RESERVE_PART {
+            Space::ControlsOnly
+        } else {
+            Space::Nothing
+        };
+        let before = self.queue.set_space(space);
+        if before == space {
+            return;
+        }
+        match space {
+            Space::Everything => {
+                tracing::info!(bytes, max_bytes = max, "the journal has space again");
+            }
+            Space::ControlsOnly | Space::Nothing => {
+                let nobody = "nobody; the newest segments alone are too large";
+                let held = lock(&self.cursors).hold();
+                let (position, holder) = held.unwrap_or((Position(0), nobody.to_owned()));
+                tracing::error!(
+                    bytes,
+                    max_bytes = max,
+                    held_by = holder,
+                    held_from = %position,
+                    "the journal has reached its byte budget and may remove nothing: no message is acknowledged until there is space"
+                );
+            }
         }
     }
 
     /// Removes whole segments, the oldest first, that are too old or over the budget and that nobody needs.
     fn retain(&self) {
-        let _one_at_a_time = lock(&self.keeper.retaining);
         loop {
             let Some(segment) = self.removable() else {
                 return;
@@ -130,7 +148,8 @@ impl Shared {
         let catalog = self.files.catalog();
         let oldest = catalog.iter().next()?;
         let free = hold.is_none_or(|(position, _)| oldest.last() <= position);
-        if oldest.kind != Kind::Sealed || !free || catalog.len() < 2 {
+        let settled = oldest.kind == Kind::Sealed || oldest.unsealable;
+        if !settled || !free || catalog.len() < 2 {
             return None;
         }
         let now = catalog.received_last()?;
@@ -152,7 +171,10 @@ impl Shared {
         let sealing = dir.join(file_name(closed.first, Kind::Sealing));
         let sealed = dir.join(file_name(closed.first, Kind::Sealed));
         segment::remove(&sealing)?;
-        pack(&live, &sealing, &self.files.id, closed)?;
+        if let Err(error) = pack(&live, &sealing, &self.files.id, closed) {
+            segment::remove(&sealing)?;
+            return Err(error);
+        }
         fs::rename(&sealing, &sealed)
             .map_err(|error| JournalError::io("renaming", &sealing, error))?;
         segment::sync_dir(dir)?;

@@ -53,6 +53,7 @@ use crate::telemetry::Timestamp;
 use disk::SqliteDisk;
 use files::lock;
 use queue::Append;
+use queue::Space;
 use running::Running;
 use running::Shared;
 
@@ -97,7 +98,7 @@ pub struct JournalStats {
     pub bytes: u64,
     /// The byte budget; 0 when only reading.
     pub max_bytes: u64,
-    /// The budget is used up: appends are refused.
+    /// The budget is used up: messages are refused.
     pub full: bool,
     /// The disk refuses writes: appends wait.
     pub failing: bool,
@@ -128,7 +129,8 @@ impl Journal {
     /// Without records, `done` is called when everything appended before is durable.
     ///
     /// # Errors
-    /// [`AppendError::Full`] when the byte budget is used up, [`AppendError::Closed`], or what cannot be written at all.
+    /// [`AppendError::Full`] when the byte budget is used up (controls and ticks have a reserve beyond it),
+    /// [`AppendError::Closed`], or what cannot be written at all.
     pub fn append(&self, records: Vec<Record>, done: Done) -> Result<(), AppendError> {
         self.shared().queue.put(Append::new(records, done)?)
     }
@@ -192,7 +194,7 @@ impl Journal {
         let counters = &shared.counters;
         JournalStats {
             max_bytes: shared.options.max_bytes,
-            full: shared.queue.is_full(),
+            full: shared.queue.space_now() != Space::Everything,
             failing: counters.failing.load(Ordering::Relaxed),
             commits: counters.commits.load(Ordering::Relaxed),
             commit_errors: counters.commit_errors.load(Ordering::Relaxed),

@@ -31,6 +31,9 @@ pub(super) const READ_AHEAD_BYTES: usize = 256 * 1024;
 pub(super) const OPEN_FILES: usize = 8;
 /// A segment takes at most this part of the byte budget, so that retention, which removes whole files, can work in steps.
 pub(super) const SEGMENTS_PER_BUDGET: u64 = 8;
+/// Beyond the byte budget this part of it is kept for controls and ticks alone: a full journal must still take the start of the
+/// daemon and the work of people. When that is used up too, they are refused as well.
+pub(super) const RESERVE_PART: u64 = 16;
 /// Consumers with a cursor: a handful are part of the program. One more is refused.
 pub(super) const CURSORS: usize = 64;
 /// The longest pause between attempts to write after an error; the first attempt follows at once, the second after 50 ms.
@@ -43,8 +46,8 @@ pub(super) const HOUSEKEEPING: Duration = Duration::from_mins(1);
 pub struct JournalOptions {
     /// Segments whose newest record is older than this are removed, once nobody needs them.
     pub max_age: Duration,
-    /// The byte budget of the directory. Retention removes old segments to stay within it; when it may not, appends are refused
-    /// with [`super::AppendError::Full`]. While a segment is being sealed, its packed copy comes on top.
+    /// The byte budget of the directory. Retention removes old segments to stay within it; when it may not, messages are refused
+    /// with [`super::AppendError::Full`]; controls and ticks have a sixteenth more. While a segment is being sealed, its packed copy comes on top.
     pub max_bytes: u64,
     /// The live segment is sealed at this size in bytes, or at an eighth of `max_bytes` when that is less.
     pub segment_bytes: u64,

@@ -49,13 +49,23 @@ pub(super) struct Queue {
     changed: Notify,
 }
 
+/// What the byte budget has room for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Space {
+    #[default]
+    Everything,
+    /// The budget is used up, the reserve is not.
+    ControlsOnly,
+    Nothing,
+}
+
 #[derive(Default)]
 struct State {
     appends: VecDeque<Append>,
     bytes: usize,
     records: usize,
     closed: bool,
-    full: bool,
+    space: Space,
 }
 
 impl Append {
@@ -83,9 +93,26 @@ impl Append {
         }
     }
 
+    /// Tells that it was not written.
+    pub(super) fn give_up(self) {
+        (self.done)(Err(AppendError::Closed));
+    }
+
     fn refuse(self, error: AppendError) -> Result<(), AppendError> {
         (self.done)(Err(error.clone()));
         Err(error)
+    }
+}
+
+impl Space {
+    fn takes(self, records: &[Record]) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::ControlsOnly => !records
+                .iter()
+                .any(|record| matches!(record, Record::Message(_))),
+            Self::Nothing => records.is_empty(),
+        }
     }
 }
 
@@ -144,7 +171,7 @@ impl Queue {
             changed.as_mut().enable();
             {
                 let state = lock(&self.state);
-                if !state.full || state.closed {
+                if state.space == Space::Everything || state.closed {
                     return;
                 }
             }
@@ -196,17 +223,17 @@ impl Queue {
         self.wake();
     }
 
-    /// Says whether the byte budget is used up; returns what it was before.
-    pub(super) fn set_full(&self, full: bool) -> bool {
-        let before = std::mem::replace(&mut lock(&self.state).full, full);
-        if before != full {
+    /// Says what there is room for; returns what it was before.
+    pub(super) fn set_space(&self, space: Space) -> Space {
+        let before = std::mem::replace(&mut lock(&self.state).space, space);
+        if before != space {
             self.wake();
         }
         before
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        lock(&self.state).full
+    pub(super) fn space_now(&self) -> Space {
+        lock(&self.state).space
     }
 
     /// Records and bytes that wait.
@@ -219,7 +246,7 @@ impl Queue {
         if state.closed {
             return Put::Refused(append, AppendError::Closed);
         }
-        if state.full && !append.records.is_empty() {
+        if !state.space.takes(&append.records) {
             return Put::Refused(append, AppendError::Full);
         }
         let bytes = state.bytes + append.encoded.len();

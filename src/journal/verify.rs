@@ -84,6 +84,10 @@ pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
             walk = Walk::new(dir, (first, Kind::Sealed), end);
             walk.run(&report.id);
         }
+        // Removed by its owner since.
+        if !walk.report.path.exists() {
+            continue;
+        }
         let found = walk.finish();
         if let Some(end) = end
             && found.damage.is_empty()

@@ -158,11 +158,14 @@ impl Writer {
             counters.commit_errors.fetch_add(1, Ordering::Relaxed);
             counters.failing.store(true, Ordering::Relaxed);
             self.abandon();
-            tracing::error!(
-                error = %Chain(&error),
-                attempt,
-                "the journal cannot write; nothing is acknowledged until it can, and the records go to a new segment"
-            );
+            // A disk can be full for hours: told at once, then ever less often.
+            if attempt.is_power_of_two() {
+                tracing::error!(
+                    error = %Chain(&error),
+                    attempt,
+                    "the journal cannot write; nothing is acknowledged until it can, and the records go to a new segment"
+                );
+            }
             let pause = if attempt == 1 {
                 Duration::ZERO
             } else {
@@ -231,6 +234,18 @@ impl Writer {
         }
         self.shared.files.remember(entries);
         self.shared.durable.send_replace(head.last());
+    }
+}
+
+/// Also when the thread ends by a panic: nobody waits for ever.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        while let Some(appends) = self.shared.queue.take(None) {
+            for append in appends {
+                append.give_up();
+            }
+        }
     }
 }
 

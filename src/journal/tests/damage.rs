@@ -97,6 +97,13 @@ fn an_unknown_format_is_named() {
 }
 
 #[test]
+fn a_broken_identity_file_is_named() {
+    let dir = prepared();
+    fs::write(dir.path().join("journal.toml"), "format = ").unwrap();
+    assert_names(&refused(dir.path()), &["journal.toml", "damaged"]);
+}
+
+#[test]
 fn a_missing_segment_is_named_by_its_positions() {
     let dir = prepared();
     fs::remove_file(dir.path().join(SECOND)).unwrap();

@@ -178,6 +178,57 @@ fn a_full_journal_refuses_until_a_consumer_makes_space() {
 }
 
 #[test]
+fn a_full_journal_still_takes_controls_and_ticks_within_its_reserve() {
+    use crate::telemetry::Control;
+    use crate::telemetry::Record;
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path(), small_budget(&TestClock::new())).unwrap();
+    journal.set_cursor("series", Position(0)).unwrap();
+    let mut number = 0;
+    while append(&journal, noise(number)).is_ok() {
+        number += 1;
+    }
+    let version = "0.1.0".into();
+    let started = Record::Control(Control::Started { version });
+    let last = Position(number as u64 + 2);
+    assert_eq!(append(&journal, vec![started, Record::Tick]), Ok(last));
+    let mixed = [vec![Record::Tick], noise(number)].concat();
+    assert_eq!(append(&journal, mixed), Err(AppendError::Full));
+    let large: Record = Record::Control(Control::ReplayRejected {
+        positions: (0..1000).map(Position).collect(),
+    });
+    let mut taken = 0;
+    while append(&journal, vec![large.clone()]).is_ok() {
+        taken += 1;
+        assert!(taken < 100, "the reserve has a bound");
+    }
+    assert!(taken > 5);
+    assert_eq!(append(&journal, vec![Record::Tick]), Err(AppendError::Full));
+    journal.remove_cursor("series").unwrap();
+    journal.tidy();
+    assert!(append(&journal, noise(number)).is_ok());
+}
+
+#[test]
+fn a_damaged_segment_goes_when_its_time_has_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = TestClock::new();
+    let journal = Journal::open(dir.path(), options(&clock)).unwrap();
+    append_many(&journal, 0..10);
+    journal.close();
+    let live = dir.path().join("00000000000000000001.live");
+    let connection = rusqlite::Connection::open(&live).unwrap();
+    let sql = "UPDATE blocks SET data = x'00' WHERE first = 5";
+    connection.execute_batch(sql).unwrap();
+    drop(connection);
+    let journal = Journal::open(dir.path(), options(&clock)).unwrap();
+    clock.pass(36 * DAY_MS);
+    append_many(&journal, 10..12);
+    journal.tidy();
+    assert_eq!(journal.first(), Position(11));
+}
+
+#[test]
 fn a_journal_that_was_full_is_full_after_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let clock = TestClock::new();
