@@ -7,4 +7,8 @@ mod mosquitto;
 
 mod bench;
 
+mod fake;
+
+mod odd;
+
 mod real;
