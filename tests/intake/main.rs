@@ -12,3 +12,5 @@ mod fake;
 mod odd;
 
 mod real;
+
+mod secure;
