@@ -151,12 +151,6 @@ pub(super) enum Failure {
     Lost(String),
 }
 
-/// One topic filter to subscribe to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Subscription {
-    pub(super) filter: SmolStr,
-}
-
 /// One connection, its event loop included.
 pub(super) enum Connection {
     V4(Box<v4::Connection>),
@@ -214,10 +208,10 @@ impl Requests {
     }
 
     /// SUBSCRIBE at QoS 1. With MQTT 5 retained copies come only for subscriptions that are new.
-    pub(super) fn try_subscribe(&self, subscriptions: &[Subscription]) -> bool {
+    pub(super) fn try_subscribe(&self, filters: &[SmolStr]) -> bool {
         match self {
-            Self::V4(client) => v4::try_subscribe(client, subscriptions),
-            Self::V5(client) => v5::try_subscribe(client, subscriptions),
+            Self::V4(client) => v4::try_subscribe(client, filters),
+            Self::V5(client) => v5::try_subscribe(client, filters),
         }
     }
 

@@ -23,7 +23,8 @@ use super::status::add;
 use crate::telemetry::Control;
 use crate::telemetry::Record;
 
-/// Room in the queue above `waiting_messages`: for what the client had read when reading paused, and for controls.
+/// Room in the queue above `waiting_messages`. QoS 0 is dropped at that bound; QoS 1 and 2 are still taken into the first
+/// half of this room, and reading pauses at its end. The other half is for what the client had read by then, and for controls.
 const SPARE: usize = 1_024;
 
 /// What a record costs besides its payload, in bytes: the record itself, topic and bookkeeping.
@@ -56,10 +57,17 @@ impl Backlog {
         }
     }
 
-    /// Reading has to pause.
+    /// The bound is reached: QoS 0 is dropped.
     pub(super) fn is_full(&self) -> bool {
         self.messages.load(Ordering::Acquire) >= self.limits.waiting_messages
             || self.bytes.load(Ordering::Acquire) >= self.limits.waiting_bytes
+    }
+
+    /// Messages that may not be dropped have gone beyond the bound: reading has to pause.
+    pub(super) fn must_pause(&self) -> bool {
+        self.messages.load(Ordering::Acquire) >= self.limits.waiting_messages + SPARE / 2
+            || self.bytes.load(Ordering::Acquire)
+                >= self.limits.waiting_bytes + self.limits.waiting_bytes / 4
     }
 
     /// Returns once less than half of the bound is taken: pausing at every single message would cost more than it saves.

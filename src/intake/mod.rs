@@ -29,6 +29,8 @@ mod ack;
 
 mod fence;
 
+mod subscribe;
+
 mod client;
 
 mod v5;

@@ -291,7 +291,7 @@ pub struct Limits {
     /// 150,000 messages a second; the broker waits when it is reached.
     pub receive_maximum: u16,
     /// How many received messages may wait for the journal. Brokers do not keep `receive_maximum` strictly, and those of
-    /// MQTT 3.1.1 do not know it. When reached: reading pauses, QoS 0 is dropped and counted.
+    /// MQTT 3.1.1 do not know it. When reached: QoS 0 is dropped and counted, and soon after reading pauses.
     pub waiting_messages: usize,
     /// The same in bytes.
     pub waiting_bytes: usize,

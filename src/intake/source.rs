@@ -3,11 +3,10 @@
 //! It polls, and hands on. It decides when to pause, when to give a connection up, and how long to wait for the next; what
 //! a message means is for others. A message of QoS 1 or 2 is acknowledged only after the journal made it durable.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use smol_str::SmolStr;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -23,18 +22,16 @@ use super::client::Delivery;
 use super::client::Event;
 use super::client::Failure;
 use super::client::Requests;
-use super::client::Subscription;
 use super::fence::Fence;
-use super::filter;
 use super::handover::Handover;
 use super::handover::Item;
 use super::settings::BrokerSettings;
-use super::settings::MqttVersion;
 use super::sink::Sink;
 use super::sink::SinkError;
 use super::status::SourceState;
 use super::status::SourceStatus;
 use super::status::add;
+use super::subscribe::Subscriptions;
 use crate::telemetry::Control;
 use crate::telemetry::RawMessage;
 use crate::telemetry::Record;
@@ -42,12 +39,12 @@ use crate::telemetry::Record;
 /// How much of a message over the size limit is kept, in bytes: enough to recognise the sender's mistake.
 const OVERSIZE_KEPT: usize = 4 * 1024;
 
-/// Topic filters in one SUBSCRIBE; some hosted brokers take no more than 8.
-const FILTERS_PER_SUBSCRIBE: usize = 8;
-
 /// Connections in a row that the broker closed soon after they began and without a reason: two clients with the same id
 /// throw each other out like this. Fewer would mistake a broker that is being restarted.
 const CONTESTED_CONNECTIONS: u32 = 5;
+
+/// How long a broker may take to close the connection after our DISCONNECT.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Why a connection ended.
 enum Ended {
@@ -71,6 +68,8 @@ pub(super) struct Source {
     generation: u64,
     /// `SourceUp` was handed on for the current connection.
     up_since: Option<Instant>,
+    /// There was a connection before.
+    was_up: bool,
     /// The filters of this process were subscribed to at least once.
     subscribed: bool,
     short_connections: u32,
@@ -80,10 +79,7 @@ pub(super) struct Source {
 struct Visit {
     requests: Requests,
     fence: Fence,
-    /// SUBSCRIBE packets without an answer yet, in order.
-    unanswered: VecDeque<Vec<SmolStr>>,
-    granted: usize,
-    refused: Vec<String>,
+    subscriptions: Subscriptions,
 }
 
 impl Source {
@@ -108,6 +104,7 @@ impl Source {
             shutdown,
             generation: 0,
             up_since: None,
+            was_up: false,
             subscribed: false,
             short_connections: 0,
         })
@@ -164,12 +161,10 @@ impl Source {
         let mut visit = Visit {
             requests: connection.requests(),
             fence: Fence::new(&self.settings),
-            unanswered: VecDeque::new(),
-            granted: 0,
-            refused: Vec::new(),
+            subscriptions: Subscriptions::default(),
         };
         let ended = loop {
-            if self.handover.backlog().is_full() {
+            if self.handover.backlog().must_pause() {
                 match self.pause().await {
                     Some(Ended::Stopped) => break self.finish(&mut connection, &visit).await,
                     Some(ended) => break ended,
@@ -228,9 +223,10 @@ impl Source {
         }) {
             return Some(Ended::Lost("the queue to the journal is full".into()));
         }
-        if self.generation > 1 && self.subscribed {
+        if self.was_up {
             add(&self.status.reconnects, 1);
         }
+        self.was_up = true;
         self.up_since = Some(Instant::now());
         self.status.set(SourceState::Connected);
         tracing::info!(source = %self.settings.name, address = %self.settings.address, session_present, "connected");
@@ -239,76 +235,36 @@ impl Source {
                 .fence
                 .raise(Instant::now() + self.settings.limits.fence);
         }
-        for filters in self.subscriptions(session_present) {
-            let subscriptions: Vec<Subscription> = filters
-                .iter()
-                .map(|filter| Subscription {
-                    filter: filter.clone(),
-                })
-                .collect();
-            if !visit.requests.try_subscribe(&subscriptions) {
-                return Some(Ended::Lost("the subscription could not be sent".into()));
-            }
-            visit.unanswered.push_back(filters);
+        let stands = session_present && self.subscribed;
+        if !visit
+            .subscriptions
+            .ask(&self.settings, stands, &visit.requests)
+        {
+            return Some(Ended::Lost("the subscription could not be sent".into()));
         }
-        if visit.unanswered.is_empty() {
+        if !visit.subscriptions.is_waiting() {
             visit.fence.send(&self.settings);
         }
         None
     }
 
-    /// What to subscribe to, per packet. MQTT 5 brokers send retained copies for new subscriptions only, so everything is
-    /// asked for each time. With 3.1.1 each SUBSCRIBE brings all of them again: the filters are asked for when the broker has
-    /// no session, and once per process, since they may have changed.
-    fn subscriptions(&self, session_present: bool) -> Vec<Vec<SmolStr>> {
-        let fence = SmolStr::from(self.settings.fence_topic());
-        let mut filters = self.settings.filters.clone();
-        filters.push(fence.clone());
-        let mut filters = filter::without_covered(&filters);
-        let stands =
-            session_present && self.subscribed && self.settings.version == MqttVersion::V311;
-        if stands {
-            filters.retain(|filter| *filter == fence);
-        }
-        filters
-            .chunks(FILTERS_PER_SUBSCRIBE)
-            .map(<[SmolStr]>::to_vec)
-            .collect()
-    }
-
-    /// The broker's answer to one SUBSCRIBE. A refused filter is said loudly; if nothing was granted, waiting here is no use.
+    /// The broker's answer to one SUBSCRIBE.
     fn answered(&mut self, answers: &[Option<String>], visit: &mut Visit) -> Option<Ended> {
-        let filters = visit.unanswered.pop_front().unwrap_or_default();
-        for (filter, answer) in filters.iter().zip(answers) {
-            match answer {
-                Some(reason) => {
-                    tracing::error!(source = %self.settings.name, %filter, reason, "the broker refuses the subscription");
-                    visit.refused.push(format!("{filter}: {reason}"));
-                }
-                None if !Fence::is_fence(filter) => visit.granted += 1,
-                None => {}
-            }
-        }
-        if !visit.unanswered.is_empty() {
+        visit.subscriptions.answered(&self.settings.name, answers);
+        if visit.subscriptions.is_waiting() {
             return None;
         }
-        self.status.set_refused(visit.refused.clone());
-        let asked_for_data = visit.granted > 0 || !visit.refused.is_empty();
-        if asked_for_data && visit.granted == 0 && !self.stands_without(visit) {
+        self.status
+            .set_refused(visit.subscriptions.refused().to_vec());
+        if visit.subscriptions.is_useless() {
             return Some(Ended::Lost(format!(
                 "the broker refuses every subscription ({})",
-                visit.refused.join("; ")
+                visit.subscriptions.refused().join("; ")
             )));
         }
         self.subscribed = true;
         visit.fence.send(&self.settings);
         None
-    }
-
-    /// Whether only the fence was refused, on a session whose other subscriptions stand.
-    fn stands_without(&self, visit: &Visit) -> bool {
-        let fence = self.settings.fence_topic();
-        self.subscribed && visit.refused.iter().all(|text| text.starts_with(&fence))
     }
 
     /// Hands one message on.
@@ -415,12 +371,17 @@ impl Source {
                         }
                     }
                     event = connection.poll() => match event {
-                        Ok(Event::Disconnected) | Err(_) => return,
+                        Ok(Event::Disconnected) => break,
+                        Err(_) => return,
                         Ok(Event::Message(delivery)) if delivery.qos == 0 => add(&self.status.qos0_dropped, 1),
                         Ok(_) => {}
                     },
                 }
             }
+            // The broker closes now. Closing first, with something of its unread, would reset the connection and could
+            // take the last acknowledgements with it.
+            let closed = async { while connection.poll().await.is_ok() {} };
+            tokio::time::timeout(GOODBYE, closed).await.ok();
         };
         if tokio::time::timeout(self.settings.limits.stop, orderly)
             .await

@@ -15,6 +15,7 @@ use rumqttc::QoS;
 use rumqttc::StateError;
 use rumqttc::SubscribeFilter;
 use rumqttc::SubscribeReasonCode;
+use smol_str::SmolStr;
 
 use super::client::ConnectOptions;
 use super::client::Delivery;
@@ -23,7 +24,6 @@ use super::client::Failure;
 use super::client::OUTGOING_LIMIT;
 use super::client::PACKET_LIMIT;
 use super::client::REQUEST_LIMIT;
-use super::client::Subscription;
 use super::client::chain;
 
 /// One connection over MQTT 3.1.1.
@@ -93,10 +93,10 @@ pub(super) fn try_ack(client: &AsyncClient, pkid: u16, qos: u8) -> bool {
     client.try_ack(&publish).is_ok()
 }
 
-pub(super) fn try_subscribe(client: &AsyncClient, subscriptions: &[Subscription]) -> bool {
-    let filters = subscriptions
+pub(super) fn try_subscribe(client: &AsyncClient, filters: &[SmolStr]) -> bool {
+    let filters = filters
         .iter()
-        .map(|one| SubscribeFilter::new(one.filter.to_string(), QoS::AtLeastOnce));
+        .map(|filter| SubscribeFilter::new(filter.to_string(), QoS::AtLeastOnce));
     client.try_subscribe_many(filters).is_ok()
 }
 

@@ -27,7 +27,6 @@ use super::client::Failure;
 use super::client::OUTGOING_LIMIT;
 use super::client::PACKET_LIMIT;
 use super::client::REQUEST_LIMIT;
-use super::client::Subscription;
 use super::client::chain;
 
 /// One connection over MQTT 5.
@@ -119,9 +118,9 @@ pub(super) fn try_ack(client: &AsyncClient, pkid: u16, qos: u8) -> bool {
     client.try_ack(&publish).is_ok()
 }
 
-pub(super) fn try_subscribe(client: &AsyncClient, subscriptions: &[Subscription]) -> bool {
-    let filters = subscriptions.iter().map(|one| {
-        let mut filter = Filter::new(one.filter.to_string(), QoS::AtLeastOnce);
+pub(super) fn try_subscribe(client: &AsyncClient, filters: &[SmolStr]) -> bool {
+    let filters = filters.iter().map(|filter| {
+        let mut filter = Filter::new(filter.to_string(), QoS::AtLeastOnce);
         filter.retain_forward_rule = RetainForwardRule::OnNewSubscribe;
         filter
     });

@@ -92,6 +92,12 @@ impl Journal {
         }
     }
 
+    /// The same for the oldest append alone.
+    pub(crate) fn release_first(&self) {
+        let (records, done) = self.held.lock().unwrap().remove(0);
+        self.keep(records, done);
+    }
+
     /// Lets go of what is held back as if a write had failed.
     pub(crate) fn fail(&self) {
         let held = std::mem::take(&mut *self.held.lock().unwrap());
@@ -183,8 +189,13 @@ impl Running {
 
     /// Stops in order.
     pub(crate) async fn stop(self) -> Result<(), IntakeError> {
-        self.stop.send(true).ok();
+        self.ask_to_stop();
         self.end().await
+    }
+
+    /// Begins to stop.
+    pub(crate) fn ask_to_stop(&self) {
+        self.stop.send(true).ok();
     }
 
     /// Waits for an end of its own.

@@ -7,4 +7,10 @@ mod mosquitto;
 
 mod bench;
 
+mod fake;
+
+mod odd;
+
 mod real;
+
+mod secure;

@@ -27,7 +27,7 @@ pub(crate) struct Mosquitto {
 }
 
 impl Mosquitto {
-    /// Starts one with persistence on, anonymous clients allowed, and these lines of settings besides. `{dir}` in them stands for the
+    /// Starts one with persistence on (written when it is stopped in order), anonymous clients allowed, and these lines of settings besides. `{dir}` in them stands for the
     /// broker's directory, and `{listener}` for the place of the listener (which is at the end otherwise).
     pub(crate) fn start(settings: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the broker");
@@ -90,7 +90,7 @@ impl Mosquitto {
     fn text(&self) -> String {
         let listener = format!("listener {} 127.0.0.1", self.port);
         let base = format!(
-            "user root\nallow_anonymous true\npersistence true\npersistence_location {}/\nautosave_interval 1\nautosave_on_changes true\nmax_queued_messages 0\n",
+            "user root\nallow_anonymous true\npersistence true\npersistence_location {}/\nmax_queued_messages 0\n",
             self.dir.path().display()
         );
         if self.config.contains("{listener}") {
