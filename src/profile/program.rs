@@ -61,6 +61,10 @@ pub struct Program {
     pub kind: SmolStr,
     /// Name for people.
     pub name: Text,
+    /// The real device that it is modelled on, as its maintainers call it.
+    pub archetype: Option<SmolStr>,
+    /// Who keeps the profile.
+    pub maintainers: Vec<SmolStr>,
     /// The version its maintainers gave it.
     pub version: SmolStr,
     /// First 12 hex digits of the SHA-256 of the profile without comments and cases.
@@ -707,6 +711,8 @@ pub struct Fault {
     pub code: SmolStr,
     /// For people.
     pub title: Text,
+    /// What it is called in explanations, where the title does not serve.
+    pub label: Option<Text>,
     /// The early stage, if there is one.
     pub warn: Option<StageRule>,
     /// The fault stage, if there is one. At least one of the two is there.
@@ -757,6 +763,13 @@ pub enum Piece {
         value: Num,
         /// In which unit; seconds are shown in the natural one (3 min, 2 h, 14 d).
         unit: Unit,
+    },
+    /// A word of an enumeration; an unknown one as "–".
+    Word {
+        /// Its index.
+        value: Num,
+        /// The words.
+        words: Vec<SmolStr>,
     },
 }
 

@@ -1,0 +1,3 @@
+//! The language as a whole: worked faults, mistakes and their texts, hashes.
+
+mod worked;
