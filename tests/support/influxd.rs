@@ -63,9 +63,10 @@ impl Influxd {
 
     async fn ready(&self) {
         let store = self.store("telemetry");
+        let mut look_again = tokio::time::interval(Duration::from_millis(50));
         let ready = async {
             while store.health().await.is_err() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                look_again.tick().await;
             }
         };
         tokio::time::timeout(START_LIMIT, ready)

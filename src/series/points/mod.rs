@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use smol_str::ToSmolStr;
 
-use crate::profile::{Program, Signal, SignalKind};
+use crate::profile::Program;
 use crate::telemetry::DeviceId;
 use crate::telemetry::FieldValue;
 use crate::telemetry::Measurement;
@@ -107,7 +107,7 @@ impl PointMaker {
         });
         let value = match signal {
             Some(signal) if signal.store_text => text(&reading.value)?,
-            Some(signal) => FieldValue::Float(wire_value(signal, &reading.value)?),
+            Some(signal) => FieldValue::Float(signal.wire_value(&reading.value)?),
             None => {
                 let number = match &reading.value {
                     Scalar::Number(number) => *number,
@@ -182,38 +182,6 @@ fn text(value: &Scalar) -> Option<FieldValue> {
         Scalar::Bool(value) => Some(FieldValue::Text(value.to_smolstr())),
         Scalar::Null => None,
     }
-}
-
-/// The number of a value in the signal's own unit: booleans 0 or 1, enumerations by index. `None` when it is no value.
-fn wire_value(signal: &Signal, value: &Scalar) -> Option<f64> {
-    let wire = match value {
-        Scalar::Number(number) => *number,
-        Scalar::Bool(value) => f64::from(u8::from(*value)),
-        Scalar::Null => return None,
-        Scalar::Text(text) => word(signal, text.trim())?,
-    };
-    if !wire.is_finite() || signal.no_value.contains(&wire) {
-        return None;
-    }
-    let number = wire * signal.scale + signal.offset;
-    number.is_finite().then_some(number)
-}
-
-/// The number that a text stands for on the wire.
-fn word(signal: &Signal, text: &str) -> Option<f64> {
-    if let SignalKind::Enum(words) = &signal.kind
-        && let Some(index) = words.iter().position(|word| word == text)
-    {
-        return u32::try_from(index).ok().map(f64::from);
-    }
-    if signal.kind == SignalKind::Bool {
-        match text.to_ascii_lowercase().as_str() {
-            "true" | "on" | "yes" => return Some(1.0),
-            "false" | "off" | "no" => return Some(0.0),
-            _ => {}
-        }
-    }
-    text.parse().ok()
 }
 
 #[cfg(test)]

@@ -1,65 +1,33 @@
 //! What telemetry becomes in the series.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::profile::{Cadence, Dim, StaleAfter, Unit};
+use crate::profile::Profiles;
+use crate::telemetry::ProfileText;
 use crate::telemetry::TelemetryRecord;
-use crate::telemetry::Text;
 use crate::telemetry::Timestamp;
 
-fn signal(path: &str, kind: SignalKind) -> Signal {
-    Signal {
-        name: path.replace('.', "_").into(),
-        path: path.into(),
-        label: Text::default(),
-        unit: Unit {
-            symbol: "°C".into(),
-            scale: 1.0,
-            dim: Dim::default(),
-        },
-        kind,
-        scale: 1.0,
-        offset: 0.0,
-        range: None,
-        no_value: Vec::new(),
-        default: None,
-        cadence: Cadence::Unknown,
-        stale_after: StaleAfter::Never,
-        store_text: false,
-        hash: 0,
-    }
-}
+const PROFILE: &str = r#"
+[profile]
+model = "m"
+kind = "x"
+name = { en = "x", zh = "x" }
+version = "1"
+[signals]
+tenths = { from = "t", unit = "°C", scale = 0.1, offset = -40, no_value = [32767], label = { en = "t", zh = "t" } }
+running = { from = "on", bool = true, label = { en = "on", zh = "on" } }
+mode = { from = "mode", enum = ["idle", "wash"], label = { en = "mode", zh = "mode" } }
+error = { from = "error", store_text = true, label = { en = "error", zh = "error" } }
+"#;
 
-fn program() -> Program {
-    let mut tenths = signal("t", SignalKind::Gauge);
-    tenths.scale = 0.1;
-    tenths.offset = -40.0;
-    tenths.no_value = vec![32_767.0];
-    let mut error = signal("error", SignalKind::Gauge);
-    error.store_text = true;
-    Program {
-        model: "m".into(),
-        kind: "x".into(),
-        name: Text::default(),
-        version: "1".into(),
-        profile_version: "0".into(),
-        plausible_past_ms: 0,
-        plausible_future_ms: 0,
-        limits: Vec::new(),
-        signals: vec![
-            tenths,
-            signal("on", SignalKind::Bool),
-            signal("mode", SignalKind::Enum(vec!["idle".into(), "wash".into()])),
-            error,
-        ],
-        events: Vec::new(),
-        sessions: Vec::new(),
-        derives: Vec::new(),
-        nodes: Vec::new(),
-        steps: Vec::new(),
-        terms: Vec::new(),
-        faults: Vec::new(),
-        parts: Vec::new(),
-    }
+fn program() -> Arc<Program> {
+    let text = ProfileText {
+        name: "m.toml".into(),
+        text: PROFILE.into(),
+    };
+    let profiles = Profiles::compile(&[text], &[]).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+    Arc::clone(profiles.get("m").expect("the model"))
 }
 
 fn telemetry(device: &str, records: &[(i64, &[(&str, Scalar)])]) -> Telemetry {
