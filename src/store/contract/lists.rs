@@ -231,7 +231,7 @@ async fn devices_are_listed_by_filters_and_pages(store: &Store) {
         })
         .await
         .expect("committed");
-    let cases: [(ChangeDevices, &[&str]); 7] = [
+    let cases: [(ChangeDevices, &[&str]); 8] = [
         (|_| {}, &["tb-pro/1", "ts-flash5/Ab2"]),
         (
             |f| f.after = Some("device.ts-flash5/Ab2".into()),
@@ -240,6 +240,10 @@ async fn devices_are_listed_by_filters_and_pages(store: &Store) {
         (|f| f.model = Some("tb-pro".into()), &["tb-pro/1"]),
         (|f| f.q = Some("aB".into()), &["ts-flash5/Ab2"]),
         (|f| f.q = Some("%".into()), &[]),
+        (
+            |f| f.standing = Some(DeviceStanding::InService),
+            &["tb-pro/1", "ts-flash5/Ab2"],
+        ),
         (|f| f.online = Some(true), &["tb-pro/1"]),
         (
             |f| f.standing = Some(DeviceStanding::Retired),

@@ -71,6 +71,7 @@ pub(super) struct RejectedAnswer {
 
 /// A page of rejected messages.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = RejectedList)]
 pub(super) struct RejectedListAnswer {
     items: Vec<RejectedAnswer>,
     /// For `after=`; null on the last page.
