@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 use crate::desk::{Change, Ticket, TicketChange};
 use crate::telemetry::{Position, Timestamp};
 
+use super::open::read_position;
 use super::tickets::{ticket_number, word};
 use super::{Applied, Batch, OutboxItem, Store, StoreError, devices, rejected};
 
@@ -25,9 +26,11 @@ impl Store {
     /// [`StoreError::TwoOpenTickets`] and [`StoreError::RepeatedVersion`] say that decision and store disagree: never retry.
     pub async fn apply(&self, batch: Batch<'_>) -> Result<Applied, StoreError> {
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        // Looked at under the writer's lock, so that no two batches can pass it together.
-        if batch.position <= self.position() {
+        // The file knows better than this process: a commit may have succeeded though its answer was lost.
+        let committed = read_position(&mut tx).await?;
+        if batch.position <= committed {
             self.shared.discarded.fetch_add(1, Ordering::Relaxed);
+            self.shared.position.store(committed.0, Ordering::Release);
             return Ok(Applied::Before);
         }
         let mut newest = None;
@@ -41,9 +44,7 @@ impl Store {
             rejected::write(&mut tx, message).await?;
         }
         self.prune_rejected(&mut tx, batch.rejected.len()).await?;
-        for update in batch.devices {
-            devices::write(&mut tx, update).await?;
-        }
+        devices::write(&mut tx, batch.devices).await?;
         for item in batch.outbox {
             write_outbox(&mut tx, item, batch.received_at).await?;
         }

@@ -52,6 +52,8 @@ pub struct DeviceFilter {
     pub after: Option<String>,
 }
 
+/// Rows that one statement writes: several times faster than one by one, and far from SQLite's 32,766 values.
+const ROWS_AT_ONCE: usize = 128;
 /// The list's name in its cursors.
 const CURSOR: &str = "device";
 const SELECT: &str = "SELECT device, first_seen, last_seen, online, identity, standing, messages, rejected, duplicates, \
@@ -80,7 +82,8 @@ impl Store {
             query.push(" AND online = ").push_bind(online);
         }
         if let Some(standing) = filter.standing {
-            query.push(" AND standing = ").push_bind(standing.as_str());
+            query.push(" AND coalesce(standing, 'in_service') = ");
+            query.push_bind(standing.as_str());
         }
         if let Some(cursor) = &filter.after {
             let [device] = read_cursor(cursor, CURSOR)?;
@@ -116,52 +119,78 @@ impl Store {
     }
 }
 
-/// Adds what was seen of a device to what is known of it.
+/// Adds what was seen of devices to what is known of them.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
-    update: &DeviceUpdate,
+    updates: &[DeviceUpdate],
 ) -> Result<(), StoreError> {
-    let mut known = Identity::default();
-    if let Some(told) = &update.identity {
-        let before: Option<String> =
-            sqlx::query_scalar("SELECT identity FROM devices WHERE device = ?")
-                .bind(update.device.as_str())
-                .fetch_optional(&mut *connection)
-                .await?;
-        if let Some(before) = before {
-            known = read_identity(&before)?;
+    // An identity is laid over the one before it, which an earlier update of the same batch may have brought.
+    for group in updates.chunk_by(|a, b| a.identity.is_none() && b.identity.is_none()) {
+        let identity = match group {
+            [update] => merged_identity(&mut *connection, update).await?,
+            _ => None,
+        };
+        for rows in group.chunks(ROWS_AT_ONCE) {
+            write_rows(&mut *connection, rows, identity.as_deref()).await?;
         }
-        overlay(&mut known, told);
     }
-    let identity =
-        serde_json::to_string(&known).map_err(|error| StoreError::corrupt("an identity", error))?;
-    sqlx::query(
+    Ok(())
+}
+
+/// What is known of the device with what it tells now, as JSON; `None` when it tells nothing.
+async fn merged_identity(
+    connection: &mut SqliteConnection,
+    update: &DeviceUpdate,
+) -> Result<Option<String>, StoreError> {
+    let Some(told) = &update.identity else {
+        return Ok(None);
+    };
+    let before: Option<Option<String>> =
+        sqlx::query_scalar("SELECT identity FROM devices WHERE device = ?")
+            .bind(update.device.as_str())
+            .fetch_optional(connection)
+            .await?;
+    let mut known = read_identity(before.flatten().as_deref())?;
+    overlay(&mut known, told);
+    serde_json::to_string(&known)
+        .map(Some)
+        .map_err(|error| StoreError::corrupt("an identity", error))
+}
+
+/// Rows of one statement; `identity` is that of all of them.
+async fn write_rows(
+    connection: &mut SqliteConnection,
+    updates: &[DeviceUpdate],
+    identity: Option<&str>,
+) -> Result<(), StoreError> {
+    let mut query = QueryBuilder::new(
         "INSERT INTO devices (device, model, serial, serial_lower, first_seen, last_seen, online, identity, standing, \
-         messages, rejected, duplicates, seq_restarts) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?9, 'in_service'), ?10, ?11, ?12, ?13) \
-         ON CONFLICT (device) DO UPDATE SET \
+         messages, rejected, duplicates, seq_restarts) ",
+    );
+    query.push_values(updates, |mut row, update| {
+        row.push_bind(update.device.to_string());
+        row.push_bind(update.device.model().to_owned());
+        row.push_bind(update.device.serial().to_owned());
+        row.push_bind(update.device.serial().to_ascii_lowercase());
+        row.push_bind(update.first_seen.ms());
+        row.push_bind(update.last_seen.ms());
+        row.push_bind(update.online);
+        row.push_bind(identity.map(str::to_owned));
+        row.push_bind(update.standing.map(DeviceStanding::as_str));
+        row.push_bind(update.messages.cast_signed());
+        row.push_bind(update.rejected.cast_signed());
+        row.push_bind(update.duplicates.cast_signed());
+        row.push_bind(update.seq_restarts.cast_signed());
+    });
+    query.push(
+        " ON CONFLICT (device) DO UPDATE SET \
          first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen), \
-         online = coalesce(excluded.online, online), identity = CASE WHEN ?14 THEN excluded.identity ELSE identity END, \
-         standing = coalesce(?9, standing), messages = messages + excluded.messages, \
+         online = coalesce(excluded.online, online), identity = coalesce(excluded.identity, identity), \
+         standing = coalesce(excluded.standing, standing), messages = messages + excluded.messages, \
          rejected = rejected + excluded.rejected, duplicates = duplicates + excluded.duplicates, \
          seq_restarts = seq_restarts + excluded.seq_restarts",
-    )
-    .bind(update.device.as_str())
-    .bind(update.device.model())
-    .bind(update.device.serial())
-    .bind(update.device.serial().to_ascii_lowercase())
-    .bind(update.first_seen.ms())
-    .bind(update.last_seen.ms())
-    .bind(update.online)
-    .bind(identity)
-    .bind(update.standing.map(DeviceStanding::as_str))
-    .bind(update.messages.cast_signed())
-    .bind(update.rejected.cast_signed())
-    .bind(update.duplicates.cast_signed())
-    .bind(update.seq_restarts.cast_signed())
-    .bind(update.identity.is_some())
-    .execute(connection)
-    .await?;
+    );
+    query.build().execute(connection).await?;
     Ok(())
 }
 
@@ -197,14 +226,17 @@ fn overlay(known: &mut Identity, told: &Identity) {
     known.lots.extend(lots);
 }
 
-fn read_identity(json: &str) -> Result<Identity, StoreError> {
+fn read_identity(json: Option<&str>) -> Result<Identity, StoreError> {
+    let Some(json) = json else {
+        return Ok(Identity::default());
+    };
     serde_json::from_str(json).map_err(|error| StoreError::corrupt("an identity", error))
 }
 
 fn read_device(row: &SqliteRow) -> Result<DeviceRow, StoreError> {
     let device: String = row.try_get("device")?;
-    let identity: String = row.try_get("identity")?;
-    let standing: String = row.try_get("standing")?;
+    let identity: Option<String> = row.try_get("identity")?;
+    let standing: Option<String> = row.try_get("standing")?;
     let count = |column: &str| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
     Ok(DeviceRow {
         device: device
@@ -213,8 +245,10 @@ fn read_device(row: &SqliteRow) -> Result<DeviceRow, StoreError> {
         first_seen: Timestamp::from_ms(row.try_get("first_seen")?),
         last_seen: Timestamp::from_ms(row.try_get("last_seen")?),
         online: row.try_get("online")?,
-        identity: read_identity(&identity)?,
-        standing: DeviceStanding::from_name(&standing).unwrap_or(DeviceStanding::InService),
+        identity: read_identity(identity.as_deref())?,
+        standing: standing
+            .and_then(|name| DeviceStanding::from_name(&name))
+            .unwrap_or(DeviceStanding::InService),
         messages: count("messages")?,
         rejected: count("rejected")?,
         duplicates: count("duplicates")?,

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, Row, SqlSafeStr};
 use tokio::sync::watch;
@@ -87,7 +88,9 @@ impl Store {
             .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(|error| failed(error.into()))?;
-        let position = read_position(&writer).await?;
+        let mut connection = writer.acquire().await?;
+        let position = read_position(&mut connection).await?;
+        drop(connection);
         let newest: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM audit")
             .fetch_one(&writer)
             .await?;
@@ -172,9 +175,11 @@ async fn claim(writer: &SqlitePool, path: &Path, journal_id: &str) -> Result<(),
     }
 }
 
-async fn read_position(writer: &SqlitePool) -> Result<Position, StoreError> {
+pub(super) async fn read_position(
+    connection: &mut SqliteConnection,
+) -> Result<Position, StoreError> {
     let text: String = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'position'")
-        .fetch_one(writer)
+        .fetch_one(connection)
         .await?;
     text.parse()
         .map(Position)

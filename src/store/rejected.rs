@@ -132,6 +132,32 @@ impl Store {
             .collect())
     }
 
+    /// The oldest positions, at most [`PAGE_LIMIT`], that hold messages still refused for this reason or of this device, and whether
+    /// there are more. `None` asks for nothing.
+    pub async fn oldest_rejected(
+        &self,
+        reason: Option<&str>,
+        device: Option<&DeviceId>,
+    ) -> Result<(Vec<Position>, bool), StoreError> {
+        let mut query =
+            QueryBuilder::new("SELECT DISTINCT position FROM rejected WHERE replayed_at IS NULL");
+        if let Some(reason) = reason {
+            query.push(" AND reason = ").push_bind(reason.to_owned());
+        }
+        if let Some(device) = device {
+            query.push(" AND device = ").push_bind(device.to_string());
+        }
+        query.push(" ORDER BY position LIMIT ");
+        query.push_bind(PAGE_LIMIT.cast_signed() as i64 + 1);
+        let rows: Vec<i64> = query.build_query_scalar().fetch_all(&self.readers).await?;
+        let mut positions: Vec<Position> = rows
+            .into_iter()
+            .map(|position| Position(position.cast_unsigned()))
+            .collect();
+        let more = cut_to(&mut positions, PAGE_LIMIT);
+        Ok((positions, more))
+    }
+
     /// Removes the oldest beyond what is kept, once in a while.
     pub(super) async fn prune_rejected(
         &self,

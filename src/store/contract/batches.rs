@@ -18,8 +18,10 @@ contract!(
     the_timeline_tells_what_changed,
     devices_add_up,
     an_identity_is_overlaid_field_by_field,
+    many_devices_fit_one_batch_in_their_order,
     a_malformed_ticket_id_is_refused,
     followers_hear_of_changes,
+    a_batch_whose_answer_was_lost_is_not_done_twice,
 );
 
 async fn a_batch_moves_the_position(store: &Store) {
@@ -226,6 +228,40 @@ async fn an_identity_is_overlaid_field_by_field(store: &Store) {
     assert_eq!(identity.lots.len(), 2);
 }
 
+async fn many_devices_fit_one_batch_in_their_order(store: &Store) {
+    let seen = |n: u32| DeviceUpdate {
+        messages: 1,
+        ..DeviceUpdate::seen(device(&format!("ts-flash5/D{n}")), at(i64::from(n)))
+    };
+    let told = |fw: &str| DeviceUpdate {
+        identity: Some(Identity {
+            fw: Some(fw.into()),
+            ..Identity::default()
+        }),
+        ..seen(7)
+    };
+    let mut updates: Vec<_> = (0..300).map(seen).collect();
+    updates.push(told("1.0"));
+    updates.extend((0..300).map(seen));
+    updates.push(told("1.1"));
+    let batch = Batch {
+        position: Position(1),
+        devices: &updates,
+        ..Batch::default()
+    };
+    store.apply(batch).await.expect("committed");
+    assert_eq!(store.counts().await.expect("counts").devices, 300);
+    let row = store.device(&device("ts-flash5/D7")).await.expect("a read");
+    let row = row.expect("known");
+    assert_eq!((row.messages, row.identity.fw.as_deref()), (4, Some("1.1")));
+    let row = store
+        .device(&device("ts-flash5/D299"))
+        .await
+        .expect("a read");
+    let row = row.expect("known");
+    assert_eq!((row.messages, row.identity), (2, Identity::default()));
+}
+
 async fn a_malformed_ticket_id_is_refused(store: &Store) {
     for id in ["1", "T-", "T-x", "T-01", "t-1", "T--1"] {
         let mut bad = ticket(1, "ts-flash5/A", "scale");
@@ -262,4 +298,21 @@ async fn followers_hear_of_changes(store: &Store) {
     assert_eq!(lines[0].seq, *newest.borrow_and_update());
     let rest = store.changes_after(lines[0].seq, 10).await;
     assert!(rest.expect("changes").is_empty());
+}
+
+async fn a_batch_whose_answer_was_lost_is_not_done_twice(store: &Store) {
+    commit(store, 5, &[opened(ticket(1, "ts-flash5/A", "scale"))]).await;
+    // As after a commit whose answer never came.
+    store
+        .shared
+        .position
+        .store(4, std::sync::atomic::Ordering::Release);
+    let changes = [opened(ticket(1, "ts-flash5/A", "scale"))];
+    let batch = Batch {
+        position: Position(5),
+        changes: &changes,
+        ..Batch::default()
+    };
+    assert_eq!(store.apply(batch).await.expect("a reply"), Applied::Before);
+    assert_eq!(store.position(), Position(5));
 }

@@ -19,6 +19,7 @@ contract!(
     devices_are_listed_by_filters_and_pages,
     rejected_messages_are_listed_newest_first,
     a_replay_marks_what_it_took,
+    a_replay_begins_with_the_oldest,
 );
 
 type ChangeTickets = fn(&mut TicketFilter);
@@ -231,7 +232,7 @@ async fn devices_are_listed_by_filters_and_pages(store: &Store) {
         })
         .await
         .expect("committed");
-    let cases: [(ChangeDevices, &[&str]); 7] = [
+    let cases: [(ChangeDevices, &[&str]); 8] = [
         (|_| {}, &["tb-pro/1", "ts-flash5/Ab2"]),
         (
             |f| f.after = Some("device.ts-flash5/Ab2".into()),
@@ -240,6 +241,10 @@ async fn devices_are_listed_by_filters_and_pages(store: &Store) {
         (|f| f.model = Some("tb-pro".into()), &["tb-pro/1"]),
         (|f| f.q = Some("aB".into()), &["ts-flash5/Ab2"]),
         (|f| f.q = Some("%".into()), &[]),
+        (
+            |f| f.standing = Some(DeviceStanding::InService),
+            &["tb-pro/1", "ts-flash5/Ab2"],
+        ),
         (|f| f.online = Some(true), &["tb-pro/1"]),
         (
             |f| f.standing = Some(DeviceStanding::Retired),
@@ -366,4 +371,21 @@ async fn a_replay_marks_what_it_took(store: &Store) {
     assert_eq!((taken.len(), taken[0].replayed_at), (1, Some(at(9))));
     let left = list(false).await;
     assert_eq!((left.len(), left[0].detail.as_str()), (1, "still wrong"));
+}
+
+async fn a_replay_begins_with_the_oldest(store: &Store) {
+    let rejected: Vec<_> = (1..=501).map(|n| refused(n, None, "no")).collect();
+    let batch = Batch {
+        position: Position(501),
+        rejected: &rejected,
+        ..Batch::default()
+    };
+    store.apply(batch).await.expect("committed");
+    let found = store.oldest_rejected(Some("invalid_json"), None).await;
+    let (positions, more) = found.expect("a read");
+    assert_eq!((positions.len(), more), (500, true));
+    assert_eq!(positions[0], Position(1));
+    let other = device("ts-flash5/other");
+    let found = store.oldest_rejected(None, Some(&other)).await;
+    assert_eq!(found.expect("a read"), (Vec::new(), false));
 }

@@ -72,8 +72,8 @@ CREATE TABLE devices (
     first_seen   INTEGER NOT NULL,
     last_seen    INTEGER NOT NULL,
     online       INTEGER,
-    identity     TEXT NOT NULL,
-    standing     TEXT NOT NULL,
+    identity     TEXT,                         -- JSON; NULL while nothing was told
+    standing     TEXT,                         -- NULL: in service
     messages     INTEGER NOT NULL,
     rejected     INTEGER NOT NULL,
     duplicates   INTEGER NOT NULL,

@@ -28,6 +28,7 @@ pub(super) struct TextShape {
 
 /// A word of the shared lists: its id, and what it says.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Word)]
 pub(super) struct WordAnswer {
     /// As profiles and filters name it.
     #[schema(value_type = String)]
@@ -75,6 +76,7 @@ pub(super) struct WaitingShape {
 
 /// One line of a ticket's story.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = TimelineLine)]
 pub(super) struct TimelineAnswer {
     /// When, by the journal's time.
     #[schema(value_type = String, format = DateTime)]
@@ -203,6 +205,7 @@ pub(super) struct TicketAnswer {
 
 /// A page of tickets.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = TicketList)]
 pub(super) struct TicketsAnswer {
     pub(super) items: Vec<TicketAnswer>,
     /// For `after=`; null on the last page.

@@ -70,6 +70,7 @@ pub(super) struct DeviceAnswer {
 
 /// A page of devices.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = DeviceList)]
 pub(super) struct DevicesAnswer {
     items: Vec<DeviceAnswer>,
     /// For `after=`; null on the last page.

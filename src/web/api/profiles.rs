@@ -38,6 +38,7 @@ pub(super) struct ProfileAnswer {
 
 /// The profiles in force.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ProfileList)]
 pub(super) struct ProfilesAnswer {
     items: Vec<ProfileAnswer>,
     /// Always null: there is one page.

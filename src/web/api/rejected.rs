@@ -71,6 +71,7 @@ pub(super) struct RejectedAnswer {
 
 /// A page of rejected messages.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = RejectedList)]
 pub(super) struct RejectedListAnswer {
     items: Vec<RejectedAnswer>,
     /// For `after=`; null on the last page.
@@ -171,18 +172,11 @@ async fn choose(state: &WebState, fields: &ReplayFields) -> Result<(Vec<Position
             "replay: name positions, a reason or a device",
         ));
     }
-    let filter = RejectedFilter {
-        reason: fields.reason.clone(),
-        device: read_device(fields.device.as_deref())?,
-        replayed: Some(false),
-        limit: REPLAY_LIMIT,
-        after: None,
-    };
-    let page = state.store.rejected(&filter).await?;
-    let mut positions: Vec<Position> = page.items.iter().map(|row| row.position).collect();
-    positions.sort_unstable();
-    positions.dedup();
-    Ok((positions, page.next.is_some()))
+    let device = read_device(fields.device.as_deref())?;
+    let found = state
+        .store
+        .oldest_rejected(fields.reason.as_deref(), device.as_ref());
+    Ok(found.await?)
 }
 
 fn read_device(device: Option<&str>) -> Result<Option<DeviceId>, Problem> {
