@@ -128,6 +128,17 @@ impl<'a> Sink<'a> {
         &self.file.text
     }
 
+    /// The name of the file.
+    pub(crate) fn file(&self) -> &'a str {
+        &self.file.name
+    }
+
+    /// The line, from 1, of a place.
+    pub(crate) fn line(&self, at: Span) -> usize {
+        let start = floor(&self.file.text, at.start);
+        self.file.text[..start].matches('\n').count() + 1
+    }
+
     /// Whether an error was written down.
     pub(crate) fn failed(&self) -> bool {
         self.failed

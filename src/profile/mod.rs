@@ -24,10 +24,13 @@ mod template;
 
 mod read;
 
+mod case;
+
 mod profiles;
 
 mod program;
 
+pub use case::{Case, Expect, Given, Say, When, Wire};
 pub use diagnostic::{Diagnostic, Level};
 pub use profiles::Profiles;
 pub use program::*;

@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 use super::diagnostic::{Diagnostic, Level, Reported, Sink, Span};
 use super::sections::{self, document};
 use super::words::Words;
-use super::{Program, canonical, compile};
+use super::{Case, Program, canonical, case, compile};
 use crate::telemetry::ProfileText;
 
 /// Compiled profiles with the words they share.
@@ -17,6 +17,7 @@ use crate::telemetry::ProfileText;
 pub struct Profiles {
     programs: BTreeMap<SmolStr, Arc<Program>>,
     words: Words,
+    cases: Vec<Case>,
     warnings: Vec<Diagnostic>,
 }
 
@@ -38,7 +39,8 @@ impl Profiles {
         let shared = (!words.is_empty()).then(|| all.words.clone());
         for file in profiles {
             let mut sink = Sink::new(file);
-            if let Ok(program) = one(shared.as_ref(), &mut sink) {
+            if let Ok((program, cases)) = one(shared.as_ref(), &mut sink) {
+                all.cases.extend(cases);
                 let model = program.model.clone();
                 if all
                     .programs
@@ -73,13 +75,18 @@ impl Profiles {
         &self.words
     }
 
+    /// The cases of all models, in the order of the files.
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+
     /// What a person should look at, though it refuses nothing.
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
     }
 }
 
-fn one(words: Option<&Words>, sink: &mut Sink<'_>) -> Result<Program, Reported> {
+fn one(words: Option<&Words>, sink: &mut Sink<'_>) -> Result<(Program, Vec<Case>), Reported> {
     let source = sections::read(sink);
     let version = version(sink)?;
     if words.is_none() {
@@ -89,7 +96,10 @@ fn one(words: Option<&Words>, sink: &mut Sink<'_>) -> Result<Program, Reported> 
             "give words/*.toml beside the profile",
         );
     }
-    compile::program(&source?, words, version, sink)
+    let source = source?;
+    let program = compile::program(&source, words, version, sink)?;
+    let cases = case::cases(&source, &program, sink);
+    Ok((program, cases))
 }
 
 /// First 12 hex digits of the SHA-256 of the profile without comments and cases.

@@ -91,6 +91,25 @@ pub(crate) fn parse(source: &Located, sink: &mut Sink<'_>) -> Result<Expr, Repor
     }
 }
 
+/// Parses a list of values and named values, as a case's line gives them: `out = 61 °C, rcd_trip`.
+pub(crate) fn parse_list(source: &Located, sink: &mut Sink<'_>) -> Result<Vec<Argument>, Reported> {
+    let list = tokens(source, sink)?;
+    let mut parser = Parser {
+        list,
+        at: 0,
+        nesting: 0,
+        sink,
+    };
+    let mut arguments = vec![parser.argument()?];
+    while parser.symbol(",") {
+        arguments.push(parser.argument()?);
+    }
+    match parser.kind() {
+        TokenKind::End => Ok(arguments),
+        _ => Err(parser.unexpected("',' or the end")),
+    }
+}
+
 struct Parser<'s, 'a> {
     list: Vec<Token>,
     at: usize,

@@ -38,3 +38,48 @@ fn the_worked_faults_of_the_brush_compile() {
     let program = program(BRUSH);
     assert_eq!(program.faults.len(), 3);
 }
+
+#[test]
+fn the_shipped_profiles_compile_with_their_words_and_without_a_warning() {
+    let file = |name: &str, text: &str| ProfileText {
+        name: name.to_owned(),
+        text: text.to_owned(),
+    };
+    let profiles = [file(
+        "ts-flash5.toml",
+        include_str!("../../../device-profiles/ts-flash5.toml"),
+    )];
+    let words = [
+        file(
+            "messages.toml",
+            include_str!("../../../device-profiles/words/messages.toml"),
+        ),
+        file(
+            "causes.toml",
+            include_str!("../../../device-profiles/words/causes.toml"),
+        ),
+        file(
+            "actions.toml",
+            include_str!("../../../device-profiles/words/actions.toml"),
+        ),
+        file(
+            "guides.toml",
+            include_str!("../../../device-profiles/words/guides.toml"),
+        ),
+    ];
+    let profiles = Profiles::compile(&profiles, &words).unwrap_or_else(|list| {
+        let list: Vec<String> = list.iter().map(ToString::to_string).collect();
+        panic!("{}", list.join("\n"))
+    });
+    let warnings: Vec<String> = profiles
+        .warnings()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(profiles.get("ts-flash5").map(|p| p.faults.len()), Some(9));
+    let bytes: u32 = profiles
+        .get("ts-flash5")
+        .map_or(0, |p| p.nodes.iter().map(|n| n.state_bytes).sum());
+    assert_eq!(bytes, 0);
+}
