@@ -1,4 +1,65 @@
-//! Detection.
+//! Detection: from what devices send to changes of their faults.
+//!
+//! A [`Detector`] owns the state of every device, runs the compiled profiles over it in the devices' own time, and says what
+//! changed. It leaves tickets to the desk and disks to `checkpoint`. Pure: no clock, no file, no chance; the same entries give the
+//! same events, whatever the batches and however often it is asked what is due.
+
+mod absence;
+
+mod baseline;
+
+mod bits;
+
+mod body;
+
+mod command;
+
+mod derive;
+
+mod detector;
+
+mod device;
+
+mod eval;
+
 mod event;
 
+mod evidence;
+
+mod fault;
+
+mod held;
+
+mod node;
+
+mod plan;
+
+mod publish;
+
+mod reads;
+
+mod session;
+
+mod signal;
+
+mod small;
+
+mod snapshot;
+
+mod timing;
+
+mod view;
+
+mod window;
+
+mod windowed;
+
+mod zones;
+
+pub use detector::{DetectOut, Detector};
 pub use event::{DerivedValue, DetectCommand, Evidence, FaultEvent, FaultEventKind};
+pub use snapshot::RestoreError;
+pub use view::{DeviceView, FaultState, FaultView, SignalView};
+
+#[cfg(test)]
+mod tests;

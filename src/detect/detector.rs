@@ -1,0 +1,458 @@
+//! All devices, what is due in which order, and the controls that concern them all.
+//!
+//! Leaves each device's own logic to `device`. Invariant: whatever is due before a message or control is looked at first, at its
+//! own due time, device by device; so it does not matter when anyone asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use smol_str::SmolStr;
+
+use super::device::{Around, Device};
+use super::event::{DerivedValue, DetectCommand, FaultEvent};
+use super::plan::Plan;
+use super::snapshot::RestoreError;
+use super::view::DeviceView;
+use super::zones::Zones;
+use crate::profile::Profiles;
+use crate::telemetry::{Control, DeviceAction, DeviceId, Telemetry, Timestamp, ZoneTable};
+
+/// The model of docks and bridges that speak for devices: presence and identity only.
+const GATEWAY: &str = "gateway";
+/// Most alerts kept until the next result; further ones are dropped.
+const ALERT_LIMIT: usize = 100;
+
+/// What a call gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DetectOut {
+    /// Changes of faults, in order.
+    pub events: Vec<FaultEvent>,
+    /// Derived values for the series.
+    pub derived: Vec<DerivedValue>,
+    /// What the daemon's own people should know.
+    pub alerts: Vec<String>,
+}
+
+/// The state of detection.
+#[derive(Debug, Default)]
+pub struct Detector {
+    plans: BTreeMap<SmolStr, Arc<Plan>>,
+    zones: Zones,
+    devices: BTreeMap<DeviceId, Device>,
+    due: BTreeSet<(Timestamp, DeviceId)>,
+    /// Sources that are down or not yet up again.
+    down: BTreeSet<SmolStr>,
+    /// Serials of gateways that are offline.
+    gateways_down: BTreeSet<SmolStr>,
+    dirty: BTreeSet<DeviceId>,
+    alerts: Vec<String>,
+    /// Tests only: a model and a wire path whose reading makes evaluation panic.
+    test_panic: Option<(SmolStr, SmolStr)>,
+}
+
+impl Detector {
+    /// No devices, no profiles.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// For tests of what is around detection: it panics at a reading of this path of this model.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_test_panic(model: &str, path: &str) -> Self {
+        Self {
+            test_panic: Some((model.into(), path.into())),
+            ..Self::default()
+        }
+    }
+
+    /// Puts profiles in force. Rules with an equal hash keep their state; those that are gone, off or in shadow now and had told
+    /// the desk of a fault are withdrawn. Frozen devices are judged again.
+    pub fn activate(&mut self, now: Timestamp, profiles: &Arc<Profiles>, out: &mut DetectOut) {
+        self.fire_until(now, out);
+        let plans: BTreeMap<SmolStr, Arc<Plan>> = profiles
+            .iter()
+            .map(|program| {
+                let kept = self
+                    .plans
+                    .get(&program.model)
+                    .filter(|plan| Arc::ptr_eq(&plan.program, program));
+                let plan =
+                    kept.map_or_else(|| Arc::new(Plan::new(Arc::clone(program))), Arc::clone);
+                (program.model.clone(), plan)
+            })
+            .collect();
+        self.plans = plans;
+        let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
+        for id in ids {
+            let new = self.plans.get(id.model()).cloned();
+            let Some(device) = self.devices.get_mut(&id) else {
+                continue;
+            };
+            device.head.frozen = false;
+            let same = match (&device.plan, &new) {
+                (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+                (None, None) => true,
+                _ => false,
+            };
+            if same {
+                continue;
+            }
+            device.withdraw(new.as_deref(), now, out);
+            match new {
+                Some(plan) => device.adopt(plan, &mut self.alerts),
+                None => device.plan = None,
+            }
+            self.after(&id);
+        }
+        self.hand_out_alerts(out);
+    }
+
+    /// Puts time zones in force.
+    pub fn zones(&mut self, site_timezone: &str, zones: &ZoneTable) {
+        self.zones = Zones::new(site_timezone, zones);
+        let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
+        for id in ids {
+            self.schedule(&id);
+        }
+    }
+
+    /// Takes a message that was understood. `now` is when the journal took it.
+    pub fn apply(
+        &mut self,
+        now: Timestamp,
+        source: &str,
+        telemetry: &Telemetry,
+        out: &mut DetectOut,
+    ) {
+        self.fire_until(now, out);
+        self.panic_if_asked(telemetry);
+        if self.down.contains(source) {
+            self.source_up(source, now.ms());
+        }
+        let id = &telemetry.device;
+        let plan = self.plans.get(id.model()).cloned();
+        if plan.is_none() && id.model() != GATEWAY {
+            return;
+        }
+        let device = self
+            .devices
+            .entry(id.clone())
+            .or_insert_with(|| Device::new(id.clone(), source, plan));
+        if device.head.source != source {
+            // What we missed elsewhere is over for it: it speaks here now.
+            device.head.source = source.into();
+            device.source_up(now.ms());
+        }
+        device.message(
+            telemetry,
+            &mut Around {
+                now: now.ms(),
+                zones: &self.zones,
+                out,
+            },
+        );
+        let online = device.head.online;
+        if let Some(via) = &device.head.identity.via {
+            let down = self.gateways_down.contains(via);
+            device.mute(down, now.ms());
+        }
+        self.after(id);
+        if id.model() == GATEWAY {
+            self.gateway(id.serial(), online, now);
+        }
+        self.hand_out_alerts(out);
+    }
+
+    /// Takes a control that concerns detection; all others are left to whom they concern. A clock step is not a time at which
+    /// anything is due: what was due moves with it, so do not ask for what is due between its two times before.
+    pub fn control(&mut self, now: Timestamp, control: &Control, out: &mut DetectOut) {
+        match control {
+            Control::Started { .. } => self.started(None, now),
+            Control::SourceUp { source } => {
+                self.fire_until(now, out);
+                self.source_up(source, now.ms());
+            }
+            Control::SourceDown { source } => {
+                self.fire_until(now, out);
+                self.source_down(source, now.ms());
+            }
+            Control::ClockStep { from, to } => self.clock_step(*from, *to, out),
+            Control::Device { device, action, .. } => {
+                self.fire_until(now, out);
+                self.device(now, device, action, out);
+            }
+            Control::PartReplaced { device, part, .. } => {
+                let command = DetectCommand::PartReplaced { part: part.clone() };
+                self.command(now, device, &command, out);
+            }
+            Control::Settings(_)
+            | Control::Profiles { .. }
+            | Control::Zones { .. }
+            | Control::Ticket { .. }
+            | Control::ReplayRejected { .. }
+            | Control::End => self.fire_until(now, out),
+        }
+    }
+
+    /// A process started. `last` is when the journal took the record before: from there on we were away. Call it before asking
+    /// for what is due: nothing inside the span is.
+    pub fn started(&mut self, last: Option<Timestamp>, now: Timestamp) {
+        let from = last.unwrap_or(now).ms();
+        let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
+        for id in ids {
+            if let Some(device) = self.devices.get_mut(&id) {
+                device.blind_from(from);
+                self.down.insert(device.head.source.clone());
+            }
+            self.after(&id);
+        }
+    }
+
+    /// Does what the desk asks.
+    pub fn command(
+        &mut self,
+        now: Timestamp,
+        device: &DeviceId,
+        command: &DetectCommand,
+        out: &mut DetectOut,
+    ) {
+        self.fire_until(now, out);
+        if *command == DetectCommand::Forget {
+            self.forget(device);
+            return;
+        }
+        if let Some(state) = self.devices.get_mut(device) {
+            state.command(
+                command,
+                &mut Around {
+                    now: now.ms(),
+                    zones: &self.zones,
+                    out,
+                },
+            );
+            self.after(device);
+        }
+    }
+
+    /// When something next comes due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// Looks at everything that is due at `due`, device by device. What was due before is looked at first, at its own time.
+    pub fn fire(&mut self, due: Timestamp, out: &mut DetectOut) {
+        self.fire_until(due, out);
+    }
+
+    /// What there is to show of a device.
+    pub fn view(&self, device: &DeviceId) -> Option<DeviceView> {
+        self.devices.get(device).map(Device::view)
+    }
+
+    /// All devices, in order.
+    pub fn devices(&self) -> impl Iterator<Item = &DeviceId> {
+        self.devices.keys()
+    }
+
+    /// State rows that changed since the last call; `None` where the device was forgotten.
+    pub fn take_dirty(&mut self) -> Vec<(DeviceId, Option<Vec<u8>>)> {
+        std::mem::take(&mut self.dirty)
+            .into_iter()
+            .map(|id| {
+                let row = self.devices.get(&id).map(Device::save);
+                (id, row)
+            })
+            .collect()
+    }
+
+    /// Reads a state row. Profiles may come before or after; a slot that cannot be read learns anew and is told with the next
+    /// result.
+    ///
+    /// # Errors
+    /// When the row as a whole cannot be read, or has a format of another release.
+    pub fn restore(&mut self, device: &DeviceId, bytes: &[u8]) -> Result<(), RestoreError> {
+        let plan = self.plans.get(device.model()).cloned();
+        let state = Device::load(device.clone(), bytes, plan, &mut self.alerts)?;
+        if state.head.blind.is_some_and(|blind| !blind.up) {
+            self.down.insert(state.head.source.clone());
+        }
+        if device.model() == GATEWAY && state.head.online == Some(false) {
+            self.gateways_down.insert(device.serial().into());
+        }
+        self.devices.insert(device.clone(), state);
+        self.schedule(device);
+        Ok(())
+    }
+
+    /// After a panic while this device was judged: its state returns to Learning, and it is judged no more until the next
+    /// activation of profiles. What the desk was told stays told.
+    pub fn freeze(&mut self, device: &DeviceId) {
+        if let Some(state) = self.devices.get_mut(device) {
+            state.forget_state();
+            state.head.frozen = true;
+        }
+        self.after(device);
+    }
+
+    fn fire_until(&mut self, until: Timestamp, out: &mut DetectOut) {
+        while let Some((due, id)) = self.due.first().cloned() {
+            if due > until {
+                break;
+            }
+            self.due.pop_first();
+            if let Some(device) = self.devices.get_mut(&id) {
+                device.due = None;
+                device.fire(&mut Around {
+                    now: due.ms(),
+                    zones: &self.zones,
+                    out,
+                });
+            }
+            self.after(&id);
+        }
+    }
+
+    /// After a change: what is due next, and that it must be saved.
+    fn after(&mut self, id: &DeviceId) {
+        self.dirty.insert(id.clone());
+        self.schedule(id);
+    }
+
+    fn schedule(&mut self, id: &DeviceId) {
+        let Some(device) = self.devices.get_mut(id) else {
+            return;
+        };
+        let due = device.next_due(&self.zones);
+        if due == device.due {
+            return;
+        }
+        if let Some(old) = device.due {
+            self.due.remove(&(old, id.clone()));
+        }
+        if let Some(new) = due {
+            self.due.insert((new, id.clone()));
+        }
+        device.due = due;
+    }
+
+    fn device(
+        &mut self,
+        now: Timestamp,
+        id: &DeviceId,
+        action: &DeviceAction,
+        out: &mut DetectOut,
+    ) {
+        match action {
+            DeviceAction::Set { identity } => {
+                if let Some(device) = self.devices.get_mut(id) {
+                    device.identify(identity);
+                    self.after(id);
+                }
+            }
+            DeviceAction::PartReplaced { part, .. } => {
+                let command = DetectCommand::PartReplaced { part: part.clone() };
+                self.command(now, id, &command, out);
+            }
+            // The desk cancels its tickets and then asks to forget it; a stranger is not here yet.
+            DeviceAction::Adopt | DeviceAction::Retire => {}
+        }
+    }
+
+    fn forget(&mut self, id: &DeviceId) {
+        if let Some(device) = self.devices.remove(id) {
+            if let Some(due) = device.due {
+                self.due.remove(&(due, id.clone()));
+            }
+            self.dirty.insert(id.clone());
+        }
+    }
+
+    fn source_down(&mut self, source: &str, now: i64) {
+        self.down.insert(source.into());
+        for id in self.of_source(source) {
+            if let Some(device) = self.devices.get_mut(&id) {
+                device.blind_from(now);
+            }
+            self.after(&id);
+        }
+    }
+
+    fn source_up(&mut self, source: &str, now: i64) {
+        self.down.remove(source);
+        for id in self.of_source(source) {
+            if let Some(device) = self.devices.get_mut(&id) {
+                device.source_up(now);
+            }
+            self.after(&id);
+        }
+    }
+
+    fn of_source(&self, source: &str) -> Vec<DeviceId> {
+        self.devices
+            .iter()
+            .filter(|(_, device)| device.head.source == source)
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    fn clock_step(&mut self, from: Timestamp, to: Timestamp, out: &mut DetectOut) {
+        let by = to.since(from);
+        // A step back does not take the journal's time back: it waits until the wall clock has caught up.
+        if by <= 0 {
+            return;
+        }
+        self.fire_until(from, out);
+        let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
+        for id in ids {
+            if let Some(device) = self.devices.get_mut(&id) {
+                device.shift(by);
+            }
+            self.after(&id);
+        }
+    }
+
+    /// A gateway came or went: while it is offline, the silence of its devices means nothing.
+    fn gateway(&mut self, serial: &str, online: Option<bool>, now: Timestamp) {
+        let down = online == Some(false);
+        let changed = if down {
+            self.gateways_down.insert(serial.into())
+        } else {
+            self.gateways_down.remove(serial)
+        };
+        if !changed {
+            return;
+        }
+        let ids: Vec<DeviceId> = self
+            .devices
+            .iter()
+            .filter(|(_, device)| device.head.identity.via.as_deref() == Some(serial))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in ids {
+            if let Some(device) = self.devices.get_mut(&id) {
+                device.mute(down, now.ms());
+            }
+            self.after(&id);
+        }
+    }
+
+    fn hand_out_alerts(&mut self, out: &mut DetectOut) {
+        self.alerts.truncate(ALERT_LIMIT);
+        out.alerts.append(&mut self.alerts);
+    }
+
+    /// The hook of [`Detector::with_test_panic`].
+    fn panic_if_asked(&self, telemetry: &Telemetry) {
+        let Some((model, path)) = &self.test_panic else {
+            return;
+        };
+        let asked = telemetry.device.model() == model
+            && telemetry
+                .records
+                .iter()
+                .any(|record| record.readings.iter().any(|reading| reading.path == *path));
+        assert!(!asked, "asked to panic at {path}");
+    }
+}

@@ -1,0 +1,261 @@
+//! A device's state as bytes, and back: per slot, keyed by content hash.
+//!
+//! Leaves the disk to `checkpoint`. Invariant: numbers come back bit for bit; a slot that cannot be read is left out alone, and so
+//! returns to Learning; the same way carries state from one version of a profile to the next.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::body::Body;
+use super::device::{Device, Head};
+use super::plan::Plan;
+use crate::profile::RuleState;
+use crate::telemetry::DeviceId;
+
+/// The form of the bytes. A release reads this one and the one before it.
+const FORMAT: u16 = 1;
+
+/// The bytes are not a device's state.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RestoreError {
+    /// Another form than this release reads.
+    #[error("the state of {device} has format {found}; this release reads {FORMAT}")]
+    Format {
+        /// Whose.
+        device: DeviceId,
+        /// Its format.
+        found: u16,
+    },
+    /// Damaged beyond its slots.
+    #[error("the state of {device} cannot be read")]
+    Damaged {
+        /// Whose.
+        device: DeviceId,
+    },
+}
+
+/// What a slot belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub(super) enum SlotKind {
+    Signal,
+    Session,
+    Derive,
+    Node,
+    Fault,
+    Event,
+}
+
+/// The state of one rule.
+#[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
+pub(super) struct Slot {
+    kind: SlotKind,
+    hash: u64,
+    /// Of faults and events, which are found by name: an open ticket outlives a changed limit.
+    name: Option<smol_str::SmolStr>,
+    bytes: Vec<u8>,
+}
+
+impl Device {
+    /// The device's row.
+    pub(super) fn save(&self) -> Vec<u8> {
+        let slots = match &self.plan {
+            Some(plan) => slots(plan, &self.body),
+            None => self.loose.clone(),
+        };
+        let mut bytes = FORMAT.to_le_bytes().to_vec();
+        bytes.extend(encode(&(&self.head, slots)));
+        bytes
+    }
+
+    /// Reads a row. Slots wait for their rules where there are none.
+    pub(super) fn load(
+        id: DeviceId,
+        bytes: &[u8],
+        plan: Option<Arc<Plan>>,
+        alerts: &mut Vec<String>,
+    ) -> Result<Self, RestoreError> {
+        let damaged = || RestoreError::Damaged { device: id.clone() };
+        let (format, rest) = bytes.split_first_chunk::<2>().ok_or_else(damaged)?;
+        let found = u16::from_le_bytes(*format);
+        if found != FORMAT {
+            return Err(RestoreError::Format { device: id, found });
+        }
+        let (head, slots): (Head, Vec<Slot>) = postcard::from_bytes(rest).map_err(|_| damaged())?;
+        let mut device = Self::new(id, &head.source, None);
+        device.head = head;
+        device.loose = slots;
+        if let Some(plan) = plan {
+            device.adopt(plan, alerts);
+        }
+        Ok(device)
+    }
+
+    /// Moves to another layout: slots with an equal hash keep their state, all others begin anew.
+    pub(super) fn adopt(&mut self, plan: Arc<Plan>, alerts: &mut Vec<String>) {
+        let slots = match &self.plan {
+            Some(old) => slots(old, &self.body),
+            None => std::mem::take(&mut self.loose),
+        };
+        self.body = Body::new(&plan, &self.head.identity);
+        self.body.first_seen = self.head.first_seen;
+        self.body.online = self.head.online != Some(false);
+        let unreadable = fill(&plan, &mut self.body, &slots);
+        if unreadable > 0 {
+            alerts.push(format!(
+                "{}: the state of {unreadable} rules could not be read; they learn anew",
+                self.id
+            ));
+        }
+        self.plan = Some(plan);
+    }
+
+    /// Drops all that was learnt; who the device is stays, and what the desk was told.
+    pub(super) fn forget_state(&mut self) {
+        if let Some(plan) = self.plan.clone() {
+            let faults = std::mem::take(&mut self.body.faults);
+            self.body = Body::new(&plan, &self.head.identity);
+            for ((rule, old), new) in plan
+                .program
+                .faults
+                .iter()
+                .zip(faults)
+                .zip(&mut self.body.faults)
+            {
+                *new = old.after_change(rule);
+            }
+            self.body.first_seen = self.head.first_seen;
+            self.body.online = self.head.online != Some(false);
+        }
+        self.loose.clear();
+    }
+}
+
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    // Writing into a vector cannot fail; were it to, the slot would be unreadable and learn anew.
+    postcard::to_stdvec(value).unwrap_or_default()
+}
+
+fn slots(plan: &Plan, body: &Body) -> Vec<Slot> {
+    let program = &plan.program;
+    let mut slots = Vec::new();
+    let mut add = |kind, hash, name: Option<&smol_str::SmolStr>, bytes| {
+        slots.push(Slot {
+            kind,
+            hash,
+            name: name.cloned(),
+            bytes,
+        });
+    };
+    for (rule, state) in program.signals.iter().zip(&body.signals) {
+        add(SlotKind::Signal, rule.hash, None, encode(state));
+    }
+    for (rule, state) in program.events.iter().zip(&body.events) {
+        add(SlotKind::Event, 0, Some(&rule.path), encode(state));
+    }
+    for (rule, state) in program.sessions.iter().zip(&body.sessions) {
+        add(SlotKind::Session, rule.hash, None, encode(state));
+    }
+    for (rule, state) in program.derives.iter().zip(&body.derives) {
+        add(SlotKind::Derive, rule.hash, None, encode(state));
+    }
+    for (rule, state) in program.nodes.iter().zip(&body.nodes) {
+        add(SlotKind::Node, rule.hash, None, encode(state));
+    }
+    for (rule, state) in program.faults.iter().zip(&body.faults) {
+        if rule.state != RuleState::Off {
+            add(SlotKind::Fault, rule.hash, Some(&rule.name), encode(state));
+        }
+    }
+    slots
+}
+
+/// Puts slots where their rules are; how many could not be read.
+fn fill(plan: &Plan, body: &mut Body, slots: &[Slot]) -> usize {
+    let program = &plan.program;
+    let mut unreadable = 0;
+    for slot in slots {
+        let read = match slot.kind {
+            SlotKind::Signal => put(
+                &slot.bytes,
+                program.signals.iter().map(|rule| rule.hash == slot.hash),
+                &mut body.signals,
+            ),
+            SlotKind::Event => put(
+                &slot.bytes,
+                program
+                    .events
+                    .iter()
+                    .map(|rule| Some(&rule.path) == slot.name.as_ref()),
+                &mut body.events,
+            ),
+            SlotKind::Session => put(
+                &slot.bytes,
+                program.sessions.iter().map(|rule| rule.hash == slot.hash),
+                &mut body.sessions,
+            ),
+            SlotKind::Derive => put(
+                &slot.bytes,
+                program.derives.iter().map(|rule| rule.hash == slot.hash),
+                &mut body.derives,
+            ),
+            SlotKind::Node => put(
+                &slot.bytes,
+                program.nodes.iter().map(|rule| rule.hash == slot.hash),
+                &mut body.nodes,
+            ),
+            SlotKind::Fault => fault(plan, body, slot),
+        };
+        unreadable += usize::from(!read);
+    }
+    unreadable
+}
+
+/// Reads a state into every slot of its rule. False when it could not be read.
+fn put<T: DeserializeOwned + Clone>(
+    bytes: &[u8],
+    wanted: impl Iterator<Item = bool>,
+    into: &mut [T],
+) -> bool {
+    let mut state = None;
+    for (wanted, slot) in wanted.zip(into) {
+        if !wanted {
+            continue;
+        }
+        if state.is_none() {
+            let Ok(read) = postcard::from_bytes::<T>(bytes) else {
+                return false;
+            };
+            state = Some(read);
+        }
+        if let Some(state) = &state {
+            slot.clone_from(state);
+        }
+    }
+    true
+}
+
+/// A fault keeps its state when its rule is the same; when the rule was changed, only what a ticket hangs on.
+fn fault(plan: &Plan, body: &mut Body, slot: &Slot) -> bool {
+    let place = plan
+        .program
+        .faults
+        .iter()
+        .position(|rule| Some(&rule.name) == slot.name.as_ref());
+    let Some((rule, state)) = place.and_then(|at| {
+        let rule = plan.program.faults.get(at)?;
+        Some((rule, body.faults.get_mut(at)?))
+    }) else {
+        return true;
+    };
+    let Ok(read) = postcard::from_bytes::<super::fault::FaultSlot>(&slot.bytes) else {
+        return false;
+    };
+    *state = if rule.hash == slot.hash {
+        read
+    } else {
+        read.after_change(rule)
+    };
+    true
+}
