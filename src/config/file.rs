@@ -418,11 +418,7 @@ fn check_broker(broker: BrokerFile, base: &Path) -> Result<Broker, ConfigError> 
         port: url.port().unwrap_or(port),
         tls,
         version_5,
-        password: broker
-            .password_file
-            .as_ref()
-            .map(|path| secret(&base.join(path)))
-            .transpose()?,
+        password_file: broker.password_file.map(|path| base.join(path)),
         session_expiry: duration(
             &format!("broker '{}': session_expiry", broker.name),
             &broker.session_expiry,

@@ -63,8 +63,8 @@ pub struct Broker {
     pub version_5: bool,
     /// User name.
     pub username: Option<String>,
-    /// Password, read from `password_file`.
-    pub password: Option<Secret>,
+    /// File with the password; read at each attempt, so that a change needs no restart.
+    pub password_file: Option<PathBuf>,
     /// PEM with the authorities that sign the broker's certificate; absent: those of the system.
     pub ca_file: Option<PathBuf>,
     /// PEM with our certificate.

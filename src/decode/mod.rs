@@ -148,7 +148,7 @@ impl DecodeState {
             | Control::Zones { .. }
             | Control::PartReplaced { .. }
             | Control::Ticket { .. }
-            | Control::ReplayRejected { .. }
+            | Control::Replay { .. }
             | Control::End => {}
         }
     }
@@ -164,6 +164,16 @@ impl DecodeState {
             Ok(decoded) => decoded,
             Err(rejection) => Decoded::Rejected(rejection),
         }
+    }
+
+    /// Whose message this is, as far as its topic tells.
+    #[must_use]
+    pub fn device_of(&self, message: &RawMessage) -> Option<DeviceId> {
+        let device = match topic::route(&self.settings.sources, &message.topic).ok()? {
+            Route::Native { device, .. } => device.parse(),
+            Route::Plain { device, .. } => device.parse(),
+        };
+        device.ok()
     }
 
     fn understand(

@@ -168,7 +168,7 @@ pub(super) fn weight(entry: &Entry) -> usize {
                     texts.map(|text| text.name.len() + text.text.len()).sum()
                 }
                 Control::Zones { zones } => zones.values().map(|zone| zone.len() * 16).sum(),
-                Control::ReplayRejected { positions } => positions.len() * 8,
+                Control::Replay { message, .. } => message.payload.len() + message.topic.len(),
                 Control::Started { .. }
                 | Control::SourceUp { .. }
                 | Control::SourceDown { .. }

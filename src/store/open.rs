@@ -106,6 +106,47 @@ impl Store {
         })
     }
 
+    /// Opens a file that another process may be writing, only to read it.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is from another release than this one.
+    pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(BUSY_WAIT);
+        let readers = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE_WAIT)
+            .connect_with(options)
+            .await
+            .map_err(|error| failed(error.into()))?;
+        let version: i64 = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
+            .fetch_one(&readers)
+            .await?;
+        if MIGRATIONS
+            .last()
+            .is_none_or(|(newest, _, _)| *newest != version)
+        {
+            return Err(failed("it was written by another release".into()));
+        }
+        let position = read_position(&mut *readers.acquire().await?).await?;
+        Ok(Self {
+            writer: readers.clone(),
+            readers,
+            shared: Arc::new(Shared {
+                position: AtomicU64::new(position.0),
+                discarded: AtomicU64::new(0),
+                rejected_since_prune: AtomicU64::new(0),
+                newest_change: watch::Sender::new(0),
+            }),
+        })
+    }
+
     /// Position A: the effects of all journal records up to here are committed. 0 before the first batch.
     #[must_use]
     pub fn position(&self) -> Position {

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use smol_str::SmolStr;
 
 use crate::profile::{Program, Stage};
-use crate::telemetry::{Control, DeviceId, Measurement, Text, Timestamp};
+use crate::telemetry::{Control, DeviceId, Measurement, Position, Text, Timestamp};
 
 /// The running daemon, as the web sees it.
 pub trait Backend: Send + Sync + 'static {
@@ -19,6 +19,12 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// The future is run to its end even when nobody waits for it any more.
     fn submit(&self, control: Control) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>>;
+
+    /// Decodes rejected messages once more, as of the time they came, and tells when their effects are in the store.
+    fn replay(
+        &self,
+        positions: Vec<Position>,
+    ) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>>;
 
     /// The profiles in force, by model.
     fn profiles(&self) -> Vec<Arc<Program>>;

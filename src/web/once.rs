@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
@@ -16,7 +17,7 @@ use crate::telemetry::Control;
 
 use super::WebState;
 use super::auth::Caller;
-use super::backend::ActionOutcome;
+use super::backend::{ActionOutcome, SubmitError};
 use super::problem::Problem;
 
 /// How long a caller waits for the store's commit before it is told that the action is on its way.
@@ -177,10 +178,17 @@ fn first_half(hash: [u8; 32]) -> [u8; 16] {
 
 /// Hands a control to the pipeline. `None`: it is in the journal's hands, and its effects were not in the store within 2 s.
 pub(super) async fn submit(state: &WebState, control: Control) -> Result<Option<()>, Problem> {
+    outcome(state, state.backend.submit(control)).await
+}
+
+/// Waits for an action as long as a caller may be kept waiting; `None`: it goes on without this caller.
+pub(super) async fn outcome(
+    state: &WebState,
+    work: BoxFuture<'static, Result<ActionOutcome, SubmitError>>,
+) -> Result<Option<()>, Problem> {
     let permit = Arc::clone(&state.actions)
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("too many actions are under way"))?;
-    let work = state.backend.submit(control);
     // A task of its own: it goes on when this caller gives up or hangs up.
     let task = tokio::spawn(async move {
         let outcome = work.await;

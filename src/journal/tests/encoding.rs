@@ -61,9 +61,13 @@ fn any_record() -> impl Strategy<Value = Record> {
         4 => any_message(),
         1 => Just(Record::Tick),
         1 => text().prop_map(|source| Record::Control(Control::SourceUp { source })),
-        1 => vec(any::<u64>(), 0..5).prop_map(|positions| {
-            let positions = positions.into_iter().map(Position).collect();
-            Record::Control(Control::ReplayRejected { positions })
+        1 => (any::<u64>(), any_message()).prop_map(|(position, message)| match message {
+            Record::Message(message) => Record::Control(Control::Replay {
+                position: Position(position),
+                received_at: Timestamp::from_ms(7),
+                message,
+            }),
+            other => other,
         }),
     ]
 }
@@ -227,9 +231,6 @@ fn other_controls() -> Vec<Control> {
                 vec![(at(-5_000_000), 28_800), (at(0), -3_600)],
             )]
             .into(),
-        },
-        Control::ReplayRejected {
-            positions: vec![Position(3), Position(1)],
         },
         Control::End,
     ]

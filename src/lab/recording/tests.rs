@@ -232,8 +232,10 @@ fn controls() -> Vec<Control> {
                 ..Identity::default()
             },
         }),
-        Control::ReplayRejected {
-            positions: vec![Position(7)],
+        Control::Replay {
+            position: Position(7),
+            received_at: Timestamp::from_ms(7),
+            message: raw(b"\xff{"),
         },
         Control::End,
     ]

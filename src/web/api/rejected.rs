@@ -10,11 +10,11 @@ use smol_str::SmolStr;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::store::{PAGE_LIMIT, RejectedFilter, RejectedRow};
-use crate::telemetry::{Control, DeviceId, Position, Timestamp};
+use crate::telemetry::{DeviceId, Position, Timestamp};
 use crate::web::WebState;
 use crate::web::auth::Caller;
 use crate::web::extract::{JsonBody, Params, page_size, parsed, read_fields};
-use crate::web::once::{Answer, Asked, once, submit};
+use crate::web::once::{Answer, Asked, once, outcome};
 use crate::web::problem::Problem;
 
 /// Most messages of one replay: one page, so that the pipeline is not held up by one control.
@@ -136,8 +136,9 @@ pub(super) async fn replay(
         let done = if positions.is_empty() {
             true
         } else {
-            let control = Control::ReplayRejected { positions };
-            submit(&state, control).await?.is_some()
+            outcome(&state, state.backend.replay(positions))
+                .await?
+                .is_some()
         };
         let status = if done {
             StatusCode::OK

@@ -15,7 +15,7 @@ use crate::profile::{
     Stage, StageRule, StaleAfter, Unit,
 };
 use crate::store::{Batch, Store};
-use crate::telemetry::{Control, DeviceId, Text, TicketAction, Timestamp};
+use crate::telemetry::{Control, DeviceId, Position, Text, TicketAction, Timestamp};
 use crate::web::{
     ActionOutcome, Backend, Check, FaultCounts, LiveDevice, LiveFault, RefusalKind, SeriesQuery,
     SeriesRead, SeriesReadError, SeriesSample, SubmitError, WordList,
@@ -27,6 +27,7 @@ pub(super) const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_120);
 pub(super) struct Double {
     pub(super) store: Store,
     pub(super) told: Mutex<Vec<Control>>,
+    pub(super) replays: Mutex<Vec<Vec<Position>>>,
     /// It never finishes an action.
     pub(super) stuck: AtomicBool,
     /// Its journal is full.
@@ -40,10 +41,15 @@ impl Double {
         Self {
             store,
             told: Mutex::default(),
+            replays: Mutex::default(),
             stuck: AtomicBool::new(false),
             full: AtomicBool::new(false),
             sick: AtomicBool::new(false),
         }
+    }
+
+    pub(super) fn replayed(&self) -> Vec<Vec<Position>> {
+        self.replays.lock().expect("no test panicked").clone()
     }
 
     pub(super) fn told(&self) -> Vec<Control> {
@@ -52,6 +58,17 @@ impl Double {
 }
 
 impl Backend for Double {
+    fn replay(
+        &self,
+        positions: Vec<Position>,
+    ) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>> {
+        self.replays
+            .lock()
+            .expect("no test panicked")
+            .push(positions);
+        async { Ok(ActionOutcome::Done) }.boxed()
+    }
+
     fn submit(&self, control: Control) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>> {
         self.told
             .lock()
