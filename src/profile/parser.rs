@@ -370,6 +370,7 @@ impl Parser<'_, '_> {
 
     fn argument(&mut self) -> Result<Argument, Reported> {
         let named = self.list.get(self.at + 1).map(|token| &token.kind);
+        let at = self.span();
         let mut name = None;
         if let (TokenKind::Name(word), Some(TokenKind::Symbol("="))) = (self.kind().clone(), named)
         {
@@ -378,7 +379,7 @@ impl Parser<'_, '_> {
             self.step();
         }
         let value = self.any()?;
-        Ok(Argument { name, value })
+        Ok(Argument { name, at, value })
     }
 }
 

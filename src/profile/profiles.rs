@@ -13,6 +13,9 @@ use super::words::Words;
 use super::{Case, Program, canonical, case, compile};
 use crate::telemetry::ProfileText;
 
+/// Most modes of one baseline that is being learnt.
+const BASELINE_MODES: u64 = 16;
+
 /// Compiled profiles with the words they share.
 #[derive(Debug, Default)]
 pub struct Profiles {
@@ -91,7 +94,10 @@ impl Program {
     /// Upper bound of the state of one device, bytes: what `check` prints.
     #[must_use]
     pub fn state_bytes(&self) -> u64 {
-        self.nodes.iter().map(|n| u64::from(n.state_bytes)).sum()
+        let nodes: u64 = self.nodes.iter().map(|n| u64::from(n.state_bytes)).sum();
+        let learning = self.derives.iter().filter_map(|derive| derive.baseline);
+        let learning = learning.map(|rule| BASELINE_MODES * 8 * u64::from(rule.samples.min(128)));
+        nodes + learning.sum::<u64>()
     }
 }
 

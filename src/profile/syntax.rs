@@ -63,6 +63,8 @@ pub(crate) enum ExprKind {
 pub(crate) struct Argument {
     /// Its name, where it is given.
     pub(crate) name: Option<String>,
+    /// Where it starts.
+    pub(crate) at: Span,
     /// Its value.
     pub(crate) value: Expr,
 }

@@ -127,7 +127,7 @@ impl Reader<'_, '_, '_> {
     fn say(&mut self, argument: &Argument) -> Result<Say, Reported> {
         let at = argument.value.at;
         if let Some(name) = &argument.name {
-            let signal = self.signal(name, at)?;
+            let signal = self.signal(name, argument.at)?;
             let value = self.value(signal, &argument.value)?;
             return Ok(Say::Sample { signal, value });
         }
@@ -183,7 +183,7 @@ impl Reader<'_, '_, '_> {
                 let known = self.program.derives.iter().filter(|d| own(d.per));
                 let help = did_you_mean(derive_name, known.map(|d| d.name.as_str()));
                 return Err(self.sink.error_maybe(
-                    argument.value.at,
+                    argument.at,
                     format!("'{derive_name}' is no derive of the session '{name}'"),
                     help,
                 ));

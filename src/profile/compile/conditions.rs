@@ -54,9 +54,13 @@ impl Compiler<'_, '_, '_> {
     }
 
     fn needs_truth(&mut self, expr: &Expr) -> Reported {
+        let shown = match &expr.kind {
+            ExprKind::Word(_) => expr.to_string(),
+            _ => format!("'{expr}'"),
+        };
         self.sink.error_with(
             expr.at,
-            format!("'{expr}' is not true or false"),
+            format!("{shown} is not true or false"),
             "compare it with a value",
         )
     }

@@ -337,7 +337,7 @@ fn requires(entry: &Entry<'_>, sink: &mut Sink<'_>) -> Result<Vec<RequireDef>, R
         let (Some((before, _)), Some(count)) = (parts, count.filter(|n| *n > 0)) else {
             return Err(sink.error_with(
                 text.at,
-                format!("'{}' says not how many values are needed", text.text),
+                format!("'{}' does not say how many values are needed", text.text),
                 "expected a number, or \"8 in 14 d\"",
             ));
         };
