@@ -14,4 +14,6 @@ mod texts;
 
 mod units;
 
+mod words;
+
 mod worked;
