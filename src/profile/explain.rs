@@ -5,7 +5,7 @@
 use super::unit::format_ms as time;
 use super::{
     Cond, Fault, FaultIdx, NodeIdx, NodeKind, Num, Program, Recheck, RuleState, Severity,
-    SignalKind, StageRule, TermIdx, Words,
+    SignalKind, StageRule, TermIdx, Window, Words,
 };
 use crate::telemetry::Text;
 
@@ -60,12 +60,14 @@ impl Explainer<'_> {
             &format!("probable cause: {}", cause.en),
             &format!("可能原因：{}", cause.zh),
         );
-        if !fault.parts.is_empty() {
-            let parts = fault.parts.join(", ");
+        for part in &fault.parts {
+            let own = self.program.parts.iter().find(|p| p.number == *part);
+            let title = own.map(|own| &own.title).or_else(|| words.part(part));
+            let title = title.cloned().unwrap_or_default();
             line(
                 &mut text,
-                &format!("parts: {parts}"),
-                &format!("备件：{parts}"),
+                &format!("part: {part} {}", title.en),
+                &format!("备件：{part} {}", title.zh),
             );
         }
         text
@@ -239,10 +241,44 @@ impl Explainer<'_> {
             ">" => ("is above", "高于"),
             _ => ("is at least", "不低于"),
         };
+        let subject = self.subject(left).unwrap_or_else(|| term.label.clone());
         Text::new(
-            format!("{} {en} {limit}", term.label.en),
-            format!("{}{zh} {limit}", term.label.zh),
+            format!("{} {en} {limit}", subject.en),
+            format!("{}{zh} {limit}", subject.zh),
         )
+    }
+
+    /// What a count or a total of a condition speaks of.
+    fn subject(&self, left: &Num) -> Option<Text> {
+        let Num::Node(node, _) = left else {
+            return None;
+        };
+        let (cond, window, en, zh) = match &self.program.nodes.get(*node)?.kind {
+            NodeKind::CountStarts { cond, window } => (cond, window, "number of times", "次数"),
+            NodeKind::Total { cond, window } => (cond, window, "time", "累计时长"),
+            _ => return None,
+        };
+        let (inner, over) = (self.cond(cond), self.window(*window));
+        Some(Text::new(
+            format!("the {en} {} that ({})", over.en, inner.en),
+            format!("{}（{}）的{zh}", over.zh, inner.zh),
+        ))
+    }
+
+    fn window(&self, window: Window) -> Text {
+        match window {
+            Window::Span { span_ms, .. } => {
+                let span = time(span_ms);
+                Text::new(format!("in {span}"), format!("{span} 内"))
+            }
+            Window::Session(session) => {
+                let session = self.program.sessions.get(session);
+                let name = session.map_or("", |one| one.name.as_str());
+                Text::new(format!("during {name}"), format!("{name} 期间"))
+            }
+            Window::Day => Text::new("of the day", "当天"),
+            Window::Last(n) => Text::new(format!("of the last {n}"), format!("最近 {n} 个")),
+        }
     }
 
     fn word_of(&self, left: &Num, value: f64) -> Option<String> {

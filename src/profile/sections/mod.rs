@@ -144,12 +144,13 @@ pub(crate) fn span_ms(expr: &Expr, sink: &mut Sink<'_>) -> Result<i64, Reported>
         ));
     };
     let Some(unit) = unit.as_ref().filter(|u| u.dim == super::Dim::TIME) else {
-        let named = unit
-            .as_ref()
-            .map_or("no unit".to_owned(), super::Unit::named);
+        let message = unit.as_ref().map_or_else(
+            || "this time has no unit".to_owned(),
+            |unit| format!("a time cannot be in {}", unit.named()),
+        );
         return Err(sink.error_with(
             expr.at,
-            format!("a time cannot be in {named}"),
+            message,
             "expected a unit of time: ms, s, min, h, d, wk",
         ));
     };
