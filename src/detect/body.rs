@@ -12,7 +12,7 @@ use super::node::NodeState;
 use super::plan::Plan;
 use super::session::SessionState;
 use super::signal::SignalState;
-use crate::profile::EventIdx;
+use crate::profile::{DeriveIdx, EventIdx};
 use crate::telemetry::Identity;
 
 /// A moment before all others.
@@ -131,6 +131,8 @@ pub(super) struct Pass {
     pub(super) muted: bool,
     /// Decided from late data.
     pub(super) late: bool,
+    /// A case of a profile says what these derives gave at the end of a session (base units); others of it gave nothing.
+    pub(super) forced: Vec<(DeriveIdx, f64)>,
 }
 
 impl Pass {
@@ -149,6 +151,7 @@ impl Pass {
         self.touched.clear();
         self.valued.clear();
         self.ended.clear();
+        self.forced.clear();
         self.event = None;
         self.past = false;
         self.day_ends = false;

@@ -97,15 +97,18 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: DeriveIdx) -> 
         return None;
     }
     let eval = Eval::new(plan, body, pass);
-    let holds = rule
-        .filter
-        .as_ref()
-        .is_none_or(|filter| eval.cond(filter) == Some(true));
-    let value = if holds { eval.num(&rule.value) } else { None };
-    let mode = rule
-        .mode
-        .as_ref()
-        .map(|mode| eval.num(mode).and_then(whole));
+    let (value, mode) = if matches!(rule.per, Per::Session(_)) && !pass.forced.is_empty() {
+        let forced = pass.forced.iter().find(|(derive, _)| *derive == at);
+        (forced.map(|(_, value)| *value), None)
+    } else {
+        let holds = rule
+            .filter
+            .as_ref()
+            .is_none_or(|filter| eval.cond(filter) == Some(true));
+        let value = if holds { eval.num(&rule.value) } else { None };
+        let mode = rule.mode.as_ref();
+        (value, mode.map(|mode| eval.num(mode).and_then(whole)))
+    };
     let pauses = around.read_by.iter().any(|fault| {
         body.faults
             .get(*fault)

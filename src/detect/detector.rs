@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::snapshot::RestoreError;
 use super::view::DeviceView;
 use super::zones::Zones;
-use crate::profile::Profiles;
+use crate::profile::{DeriveIdx, Profiles, SessionIdx};
 use crate::telemetry::{Control, DeviceAction, DeviceId, Telemetry, Timestamp, ZoneTable};
 
 /// The model of docks and bridges that speak for devices: presence and identity only.
@@ -46,6 +46,8 @@ pub struct Detector {
     gateways_down: BTreeSet<SmolStr>,
     dirty: BTreeSet<DeviceId>,
     alerts: Vec<String>,
+    /// Faults in shadow are told like live ones: for the cases of profiles.
+    tell_shadow: bool,
     /// Tests only: a model and a wire path whose reading makes evaluation panic.
     test_panic: Option<(SmolStr, SmolStr)>,
 }
@@ -65,6 +67,45 @@ impl Detector {
             test_panic: Some((model.into(), path.into())),
             ..Self::default()
         }
+    }
+
+    /// For the cases of profiles: faults in shadow are told like live ones.
+    #[must_use]
+    pub fn telling_shadow() -> Self {
+        Self {
+            tell_shadow: true,
+            ..Self::default()
+        }
+    }
+
+    /// For the cases of profiles: a whole session of the device ended at `now`, and its derives gave these values (base units)
+    /// instead of what their expressions would.
+    pub fn session_ended(
+        &mut self,
+        now: Timestamp,
+        device: &DeviceId,
+        session: SessionIdx,
+        derives: &[(DeriveIdx, f64)],
+        out: &mut DetectOut,
+    ) {
+        self.fire_until(now, out);
+        let plan = self.plans.get(device.model()).cloned();
+        let state = self
+            .devices
+            .entry(device.clone())
+            .or_insert_with(|| Device::new(device.clone(), "case", plan));
+        state.ended(
+            now.ms(),
+            session,
+            derives,
+            &mut Around {
+                now: now.ms(),
+                zones: &self.zones,
+                tell_shadow: self.tell_shadow,
+                out,
+            },
+        );
+        self.after(device);
     }
 
     /// Puts profiles in force. Rules with an equal hash keep their state; those that are gone, off or in shadow now and had told
@@ -150,6 +191,7 @@ impl Detector {
             &mut Around {
                 now: now.ms(),
                 zones: &self.zones,
+                tell_shadow: self.tell_shadow,
                 out,
             },
         );
@@ -229,6 +271,7 @@ impl Detector {
                 &mut Around {
                     now: now.ms(),
                     zones: &self.zones,
+                    tell_shadow: self.tell_shadow,
                     out,
                 },
             );
@@ -307,6 +350,7 @@ impl Detector {
                 device.fire(&mut Around {
                     now: due.ms(),
                     zones: &self.zones,
+                    tell_shadow: self.tell_shadow,
                     out,
                 });
             }

@@ -15,7 +15,7 @@ use super::plan::Plan;
 use super::snapshot::Slot;
 use super::zones::Zones;
 use super::{derive, fault, node, session, windowed};
-use crate::profile::{Per, SignalIdx, Step};
+use crate::profile::{DeriveIdx, Per, SessionIdx, SignalIdx, Step};
 use crate::telemetry::{
     DeviceId, Identity, MINUTE_MS, Scalar, Telemetry, TelemetryRecord, Timestamp,
 };
@@ -108,6 +108,8 @@ pub(super) struct Around<'a> {
     pub(super) now: i64,
     /// The time zones.
     pub(super) zones: &'a Zones,
+    /// Faults in shadow are told too.
+    pub(super) tell_shadow: bool,
     /// Where results go.
     pub(super) out: &'a mut DetectOut,
 }
@@ -251,6 +253,35 @@ impl Device {
         }
         pass.late |= pass.past;
         self.look(&plan, &mut pass, around);
+    }
+
+    /// A whole session ended at `t` and its derives gave these values: what a case of a profile says instead of samples.
+    pub(super) fn ended(
+        &mut self,
+        t: i64,
+        session: SessionIdx,
+        derives: &[(DeriveIdx, f64)],
+        around: &mut Around<'_>,
+    ) {
+        let Some(plan) = self.plan.clone() else {
+            return;
+        };
+        self.touch(around.now);
+        if self.head.first_seen == NEVER {
+            self.head.first_seen = t;
+            self.body.first_seen = t;
+        }
+        let t = t.max(self.head.clock);
+        self.advance(&plan, t, false, around);
+        self.turn_day(&plan, t, false, around);
+        self.head.anchor_t = t;
+        self.head.anchor_j = around.now;
+        let mut pass = Pass::for_plan(&plan);
+        pass.t = t;
+        pass.ended.set(session);
+        pass.forced = derives.to_vec();
+        self.look(&plan, &mut pass, around);
+        self.publish(true, around);
     }
 
     /// Takes the readings and the occurrence of a record, each by its own place in time.

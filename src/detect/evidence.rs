@@ -159,11 +159,17 @@ impl Terms<'_> {
             }
             Cond::Signal(signal) => self.plain(
                 *signal,
+                "",
                 held.unwrap_or_else(|| self.eval.cond(cond) == Some(true)),
                 since,
             ),
             Cond::Invalid(signal) | Cond::Has(signal) => self.plain(
                 *signal,
+                if matches!(cond, Cond::Has(_)) {
+                    "has"
+                } else {
+                    "invalid"
+                },
                 held.unwrap_or_else(|| self.eval.cond(cond) == Some(true)),
                 since,
             ),
@@ -266,15 +272,19 @@ impl Terms<'_> {
         }
     }
 
-    /// A signal that is itself a condition.
-    fn plain(&mut self, at: usize, held: bool, since: Option<i64>) {
+    /// A signal that is itself a condition, or `asked` about.
+    fn plain(&mut self, at: usize, asked: &str, held: bool, since: Option<i64>) {
         let (Some(signal), Some(state)) =
             (self.plan.program.signals.get(at), self.body.signals.get(at))
         else {
             return;
         };
         self.found.push(Evidence {
-            term: signal.name.clone(),
+            term: if asked.is_empty() {
+                signal.name.clone()
+            } else {
+                format!("{asked}({})", signal.name).into()
+            },
             signal: Some(signal.path.clone()),
             label: signal.label.clone(),
             value: state.shown.map(|value| signal.unit.from_base(value)),

@@ -41,7 +41,7 @@ impl Device {
                 now: around.now,
             };
             let event = tell(slot, &speaker);
-            if fault.state == RuleState::Live {
+            if fault.state == RuleState::Live || around.tell_shadow {
                 around.out.events.extend(event);
             }
         }

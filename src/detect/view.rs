@@ -150,7 +150,7 @@ impl Device {
                 blind: if slot.known {
                     None
                 } else {
-                    self.blindness(plan, pass, at, rule)
+                    Some(self.blindness(plan, pass, at, rule))
                 },
                 rechecking: slot.recheck.is_some(),
                 shadow: rule.state == RuleState::Shadow,
@@ -159,31 +159,31 @@ impl Device {
         views
     }
 
-    fn blindness(&self, plan: &Plan, pass: &Pass, at: usize, fault: &Fault) -> Option<String> {
+    fn blindness(&self, plan: &Plan, pass: &Pass, at: usize, fault: &Fault) -> String {
         if self.head.frozen {
-            return Some("frozen after an internal error".to_owned());
+            return "frozen after an internal error".to_owned();
         }
         if let Some(by) = held_back(plan, &self.body, at) {
             let name = plan.program.faults.get(by).map(|f| f.name.as_str());
-            return Some(format!("fault {}", name.unwrap_or_default()));
+            return format!("fault {}", name.unwrap_or_default());
         }
         let eval = Eval::new(plan, &self.body, pass);
         for stage in [&fault.fault, &fault.warn].into_iter().flatten() {
             if let Some(gate) = &stage.gate {
                 match eval.cond(gate) {
                     Some(true) => {}
-                    Some(false) => return Some("gate".to_owned()),
+                    Some(false) => return "gate".to_owned(),
                     None => {
                         let missing = missing(plan, eval, gate);
-                        return Some(missing.unwrap_or_else(|| "gate".to_owned()));
+                        return missing.unwrap_or_else(|| "gate".to_owned());
                     }
                 }
             }
             if let Some(reason) = missing(plan, eval, &stage.when) {
-                return Some(reason);
+                return reason;
             }
         }
-        None
+        "nothing was seen yet".to_owned()
     }
 }
 

@@ -1,5 +1,11 @@
-//! The engineers' bench: tools that run the daemon's own decoding, detection and decisions over recorded messages.
+//! The engineers' bench: tools that run the daemon's own decoding, detection and decisions over made-up or recorded data.
+//!
+//! It leaves everything that decides to the stages themselves.
 
 pub mod recording;
 
 pub mod replay;
+
+mod cases;
+
+pub use cases::{CaseResult, ReadFile, run_case, run_cases};

@@ -4,4 +4,6 @@ mod bench;
 
 mod holds;
 
+mod same;
+
 mod time;
