@@ -13,6 +13,9 @@ use super::support::read_all;
 use super::support::records;
 use crate::journal::AppendError;
 use crate::journal::Done;
+use crate::journal::disk::Disk;
+use crate::journal::disk::SqliteDisk;
+use crate::journal::segment::Opened;
 use crate::journal::verify;
 use crate::telemetry::Position;
 
@@ -87,6 +90,41 @@ fn nothing_is_acknowledged_while_the_disk_fails_and_closing_says_so() {
     let journal = open(dir.path());
     assert_eq!(journal.last(), Position(2));
     assert_eq!(append(&journal, vec![message(9, 0)]), Ok(Position(3)));
+}
+
+#[test]
+fn what_a_failed_segment_holds_beyond_the_next_one_does_not_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let journal = disk.open(dir.path());
+    append_many(&journal, 0..3);
+    disk.plan(&[Fault::After, Fault::Create, Fault::Create, Fault::Create]);
+    let id = journal.id().to_owned();
+    journal
+        .append(vec![message(99, 0)], Box::new(|_| {}))
+        .unwrap();
+    journal.close();
+    // The process ended after it had begun the new segment and before it wrote to it.
+    let next = dir.path().join("00000000000000000004.live");
+    drop(SqliteDisk.create(&next, &id).unwrap());
+    let expected: Vec<_> = (0..5).map(|number| message(number, 0)).collect();
+    let journal = open(dir.path());
+    assert_eq!(journal.last(), Position(3));
+    append_many(&journal, 3..5);
+    let crashed = crash(dir.path());
+    journal.tidy();
+    journal.close();
+    for dir in [crashed, dir] {
+        let journal = open(dir.path());
+        assert_eq!(records(&read_all(&journal)), expected);
+        journal.tidy();
+        journal.close();
+        let sealed = dir.path().join("00000000000000000001.sealed");
+        let sealed = Opened::open(&sealed, &id, false).unwrap();
+        let (_, newest) = sealed.ends(None).unwrap().expect("blocks");
+        assert_eq!(newest.head.last(), Position(3));
+        assert_eq!(records(&read_all(&open(dir.path()))), expected);
+    }
 }
 
 #[test]
