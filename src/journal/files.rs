@@ -91,7 +91,12 @@ impl Files {
         let mut entries = Vec::new();
         let mut bytes = 0;
         while next <= last && entries.len() < max_entries && bytes < max_bytes {
-            let span = self.span(next)?;
+            let span = match self.span(next) {
+                Ok(span) => span,
+                Err(error) if entries.is_empty() => return Err(error),
+                // What was read is whole; the next read begins at the trouble and tells it.
+                Err(_) => break,
+            };
             let skip = usize::try_from(next.0 - span.first().0).unwrap_or(usize::MAX);
             for entry in span.entries.iter().skip(skip) {
                 if entry.position > last || entries.len() == max_entries || bytes >= max_bytes {

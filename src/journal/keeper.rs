@@ -148,8 +148,7 @@ impl Shared {
         let catalog = self.files.catalog();
         let oldest = catalog.iter().next()?;
         let free = hold.is_none_or(|(position, _)| oldest.last() <= position);
-        let settled = oldest.kind == Kind::Sealed || oldest.unsealable;
-        if !settled || !free || catalog.len() < 2 {
+        if !oldest.closed || !free || catalog.len() < 2 {
             return None;
         }
         let now = catalog.received_last()?;
@@ -164,29 +163,45 @@ impl Shared {
         (old || over).then(|| oldest.clone())
     }
 
-    /// Packs a closed segment into a new file that takes its place.
+    /// Packs a closed segment into a new file that takes its place, unless retention removed it meanwhile.
     fn seal(&self, closed: &Segment) -> Result<(), JournalError> {
         let dir = &self.files.dir;
         let live = closed.path(dir);
         let sealing = dir.join(file_name(closed.first, Kind::Sealing));
-        let sealed = dir.join(file_name(closed.first, Kind::Sealed));
         segment::remove(&sealing)?;
-        if let Err(error) = pack(&live, &sealing, &self.files.id, closed) {
-            segment::remove(&sealing)?;
-            return Err(error);
+        let packed = pack(&live, &sealing, &self.files.id, closed)
+            .and_then(|()| self.put_in_place(closed.first, &sealing));
+        match packed {
+            Ok(true) => {}
+            Ok(false) => return segment::remove(&sealing),
+            Err(error) => {
+                segment::remove(&sealing)?;
+                let gone = self.files.catalog().get_mut(closed.first).is_none();
+                return if gone { Ok(()) } else { Err(error) };
+            }
         }
-        fs::rename(&sealing, &sealed)
-            .map_err(|error| JournalError::io("renaming", &sealing, error))?;
+        // The new name must be on the disk before the old file goes.
         segment::sync_dir(dir)?;
-        let bytes = fs::metadata(&sealed)
-            .map_err(|error| JournalError::io("reading", &sealed, error))?
-            .len();
-        if let Some(segment) = self.files.catalog().get_mut(closed.first) {
-            segment.kind = Kind::Sealed;
-            segment.bytes = bytes;
-        }
         self.files.forget(&live);
         segment::remove(&live)
+    }
+
+    /// Gives the packed file its name. Under the lock of the catalog, for retention must not remove the segment at that moment:
+    /// its packed file would come back. Returns whether the segment was still there.
+    fn put_in_place(&self, first: Position, sealing: &Path) -> Result<bool, JournalError> {
+        let bytes = fs::metadata(sealing)
+            .map_err(|error| JournalError::io("reading", sealing, error))?
+            .len();
+        let mut catalog = self.files.catalog();
+        let Some(segment) = catalog.get_mut(first) else {
+            return Ok(false);
+        };
+        let sealed = self.files.dir.join(file_name(first, Kind::Sealed));
+        fs::rename(sealing, &sealed)
+            .map_err(|error| JournalError::io("renaming", sealing, error))?;
+        segment.kind = Kind::Sealed;
+        segment.bytes = bytes;
+        Ok(true)
     }
 }
 

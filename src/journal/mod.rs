@@ -153,7 +153,8 @@ impl Journal {
     }
 
     /// Durable entries from a position on (inclusive; 0 means the first that is kept), at most so many and about so many bytes
-    /// of memory, at least one if there is one. Nothing after the end.
+    /// of memory, at least one if there is one. Nothing after the end. Before damage it gives what is whole; then the read that
+    /// begins at the damage fails.
     ///
     /// # Errors
     /// [`JournalError::Gone`] when retention has removed the position; damage.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::clock::SystemClock;
 
-/// A commit is written at once when the records waiting for it reach this: an fsync of 1 MB costs 0.5 ms (reference/mqtt.md
-/// section 6), so larger commits gain nothing.
+/// A commit is written at once when the records waiting for it reach this: an fsync of 1 MB takes 0.5 ms on a quiet disk, four
+/// times one of 250 bytes, so larger commits gain nothing.
 pub(super) const COMMIT_BYTES: usize = 1024 * 1024;
 /// Records waiting for the writer, in encoded bytes: eight full commits. When reached, `append` waits.
 pub(super) const QUEUE_BYTES: usize = 8 * COMMIT_BYTES;
@@ -20,8 +20,9 @@ pub(super) const QUEUE_RECORDS: usize = 65_536;
 pub(super) const APPEND_BYTES: usize = 64 * 1024 * 1024;
 /// Size of a sealed block before compression: the ratio gains little beyond, and a read of one entry unpacks one block.
 pub(super) const SEALED_BLOCK_BYTES: usize = 256 * 1024;
-/// Compression of sealed blocks. On appliance payloads level 3 packs within a few per cent of level 9 in a quarter of its time;
-/// sealing shares the machine with detection.
+/// Compression of sealed blocks. Measured on blocks of 200-byte payloads (tests/measure.rs): levels 1 to 4 take 30 bytes a message at
+/// the same speed, level 6 takes 27 in five times the time, level 9 the same 27 in eight times; sealing shares the machine with
+/// detection.
 pub(super) const ZSTD_LEVEL: i32 = 3;
 /// Decoded entries kept for readers, in bytes of memory. When full the oldest span leaves.
 pub(super) const CACHE_BYTES: usize = 16 * 1024 * 1024;

@@ -18,7 +18,7 @@ fn what_was_acknowledged_is_there_after_a_crash_at_any_moment() {
     let journal = open(dir.path());
     for number in 0..20 {
         append(&journal, vec![message(number, 300)]).unwrap();
-        let crashed = crash(dir.path());
+        let crashed = crash(&journal);
         let after = open(crashed.path());
         let entries = read_all(&after);
         assert_eq!(entries.len(), number + 1);
@@ -41,7 +41,7 @@ fn a_torn_last_write_costs_only_what_was_not_acknowledged() {
     let after = fs::read(&wal).unwrap().len();
     assert!(after > before + 20_000);
     for cut in [before, before + 1, before.midpoint(after), after - 1] {
-        let crashed = crash(dir.path());
+        let crashed = crash(&journal);
         let wal = crashed.path().join("00000000000000000001.live-wal");
         let file = fs::File::options().write(true).open(&wal).unwrap();
         file.set_len(cut as u64).unwrap();

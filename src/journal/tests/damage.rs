@@ -62,13 +62,7 @@ fn a_segment_of_another_journal_is_named_and_nothing_is_changed() {
     let own = JournalReader::open(other.path()).unwrap().id().to_owned();
     assert_names(
         &refused(dir.path()),
-        &[SECOND, &own, "another journal"].map(|word| {
-            if word == "another journal" {
-                "belongs to the journal"
-            } else {
-                word
-            }
-        }),
+        &[SECOND, &own, "belongs to the journal"],
     );
     let report = verify(dir.path()).unwrap();
     assert!(!report.is_whole());
@@ -161,16 +155,8 @@ fn a_flipped_bit_in_the_middle_is_found_when_it_is_read_and_by_verify() {
         "UPDATE blocks SET data = zeroblob(length(data)) WHERE first = 12",
     );
     let journal = open(dir.path());
-    assert_eq!(
-        journal
-            .read(Position(1), 100, usize::MAX)
-            .err()
-            .map(|error| error.to_string()),
-        journal
-            .read(Position(12), 1, 1)
-            .err()
-            .map(|error| error.to_string())
-    );
+    let before = journal.read(Position(1), 100, usize::MAX).unwrap();
+    assert_eq!(before.len(), 11, "what is whole before the damage");
     let error = journal.read(Position(12), 1, 1).expect_err("damaged");
     assert_names(
         &error,

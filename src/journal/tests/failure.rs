@@ -2,9 +2,11 @@
 
 use super::support::Fault;
 use super::support::FaultyDisk;
+use super::support::START;
 use super::support::append;
 use super::support::append_many;
 use super::support::assert_contiguous;
+use super::support::copy;
 use super::support::crash;
 use super::support::message;
 use super::support::names;
@@ -13,8 +15,15 @@ use super::support::read_all;
 use super::support::records;
 use crate::journal::AppendError;
 use crate::journal::Done;
+use crate::journal::JournalReader;
+use crate::journal::block::Block;
+use crate::journal::block::Encoded;
+use crate::journal::disk::Disk;
+use crate::journal::disk::SqliteDisk;
+use crate::journal::segment::Opened;
 use crate::journal::verify;
 use crate::telemetry::Position;
+use crate::telemetry::Timestamp;
 
 /// Seven messages, the fourth one with a fault; everything is there once, live, after a crash, and after reopening.
 fn goes_on_after(faults: &[Fault]) {
@@ -30,7 +39,7 @@ fn goes_on_after(faults: &[Fault]) {
     assert!(!stats.failing);
     let expected: Vec<_> = (0..7).map(|number| message(number, 0)).collect();
     assert_eq!(records(&read_all(&journal)), expected);
-    let crashed = crash(dir.path());
+    let crashed = crash(&journal);
     journal.tidy();
     journal.close();
     for dir in [crashed, dir] {
@@ -87,6 +96,55 @@ fn nothing_is_acknowledged_while_the_disk_fails_and_closing_says_so() {
     let journal = open(dir.path());
     assert_eq!(journal.last(), Position(2));
     assert_eq!(append(&journal, vec![message(9, 0)]), Ok(Position(3)));
+}
+
+#[test]
+fn what_a_failed_segment_holds_beyond_the_next_one_does_not_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let journal = disk.open(dir.path());
+    append_many(&journal, 0..3);
+    disk.plan(&[Fault::After, Fault::Create, Fault::Create, Fault::Create]);
+    let id = journal.id().to_owned();
+    journal
+        .append(vec![message(99, 0)], Box::new(|_| {}))
+        .unwrap();
+    journal.close();
+    // The process ended after it had begun the new segment and before it wrote to it.
+    let next = dir.path().join("00000000000000000004.live");
+    let live = SqliteDisk.create(&next, &id).unwrap();
+    let expected: Vec<_> = (0..5).map(|number| message(number, 0)).collect();
+    // Or just after: someone who looks on, before anything is sealed, sees the new one too.
+    let later = copy(dir.path());
+    let mut block = Block::new(Position(4), Timestamp::from_ms(START));
+    let encoded = Encoded::new(expected.get(3..).unwrap()).unwrap();
+    for record in encoded.records() {
+        block.push(Timestamp::from_ms(START), record);
+    }
+    let path = later.path().join("00000000000000000004.live");
+    let mut later_live = SqliteDisk.reopen(&path, &id).unwrap();
+    later_live.commit(&block).unwrap();
+    let reader = JournalReader::open(later.path()).unwrap();
+    let seen = reader.read(Position(1), 100, usize::MAX).unwrap();
+    assert_eq!(records(&seen), expected);
+    drop(live);
+    let journal = open(dir.path());
+    assert_eq!(journal.last(), Position(3));
+    append_many(&journal, 3..5);
+    let crashed = crash(&journal);
+    journal.tidy();
+    journal.close();
+    for dir in [crashed, dir] {
+        let journal = open(dir.path());
+        assert_eq!(records(&read_all(&journal)), expected);
+        journal.tidy();
+        journal.close();
+        let sealed = dir.path().join("00000000000000000001.sealed");
+        let sealed = Opened::open(&sealed, &id, false).unwrap();
+        let (_, newest) = sealed.ends(None).unwrap().expect("blocks");
+        assert_eq!(newest.head.last(), Position(3));
+        assert_eq!(records(&read_all(&open(dir.path()))), expected);
+    }
 }
 
 #[test]

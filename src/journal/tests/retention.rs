@@ -210,6 +210,27 @@ fn a_full_journal_still_takes_controls_and_ticks_within_its_reserve() {
 }
 
 #[test]
+fn closing_ends_the_wait_for_space() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path(), small_budget(&TestClock::new())).unwrap();
+    journal.set_cursor("series", Position(0)).unwrap();
+    let mut number = 0;
+    while append(&journal, noise(number)).is_ok() {
+        number += 1;
+    }
+    let other = journal.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| runtime.block_on(other.space()));
+        journal.close();
+        waiting.join().unwrap();
+    });
+    assert_eq!(append(&other, noise(number)), Err(AppendError::Closed));
+}
+
+#[test]
 fn a_damaged_segment_goes_when_its_time_has_come() {
     let dir = tempfile::tempdir().unwrap();
     let clock = TestClock::new();

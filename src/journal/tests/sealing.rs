@@ -119,7 +119,7 @@ fn a_crash_before_the_live_file_is_removed_leaves_one_segment() {
     let clock = TestClock::new();
     let journal = Journal::open(dir.path(), options(&clock)).unwrap();
     append_many(&journal, 0..5);
-    let before = crash(dir.path());
+    let before = crash(&journal);
     clock.pass(3_600_000);
     append_many(&journal, 5..6);
     journal.tidy();
@@ -141,7 +141,7 @@ fn a_segment_that_was_closed_but_not_sealed_is_sealed_after_the_start() {
     let clock = TestClock::new();
     let journal = Journal::open(dir.path(), options(&clock)).unwrap();
     append_many(&journal, 0..5);
-    let before = crash(dir.path());
+    let before = crash(&journal);
     clock.pass(3_600_000);
     append_many(&journal, 5..6);
     journal.tidy();

@@ -235,8 +235,14 @@ pub(super) fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// A copy of everything in the directory, as a crash at this moment would leave it.
-pub(super) fn crash(dir: &Path) -> tempfile::TempDir {
+/// A copy of the directory as a crash at this moment would leave it. Not while the housekeeper moves files: a copy takes time.
+pub(super) fn crash(journal: &Journal) -> tempfile::TempDir {
+    let shared = &journal.running.shared;
+    let _quiet = shared.keeper.sealing.lock().unwrap();
+    copy(&shared.files.dir)
+}
+
+pub(super) fn copy(dir: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for file in std::fs::read_dir(dir).unwrap() {
         let file = file.unwrap();
