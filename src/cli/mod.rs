@@ -10,6 +10,7 @@ mod profiles;
 mod publish;
 mod replay;
 mod run;
+mod test;
 mod tickets;
 
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum Command {
     Run(run::Run),
     /// Looks for mistakes in fault profiles and prints what they cost per device.
     Check(check::Check),
+    /// Runs the cases that profiles carry.
+    Test(test::Test),
     /// Says a model's faults in plain words.
     Explain(explain::Explain),
     /// Plays recordings through the same pipeline as live and prints each ticket change.
@@ -62,6 +65,7 @@ impl Cli {
         let result = match self.command {
             Command::Run(command) => command.run(),
             Command::Check(command) => command.run(),
+            Command::Test(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Replay(command) => command.run(),
             Command::Tickets(command) => command.run(),

@@ -1,5 +1,6 @@
 //! `foremend replay`: recordings through the same pipeline as live.
 
+use std::path::Path;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -10,10 +11,13 @@ use super::output::complain;
 use super::output::say;
 use super::profiles::check_profiles;
 use crate::config;
+use crate::config::Config;
 use crate::daemon::zone_table;
 use crate::desk::change_line;
 use crate::desk::change_text;
 use crate::lab::recording;
+use crate::lab::recording::Recorded;
+use crate::lab::recording::SkippedLine;
 use crate::lab::replay::ProfilesFrom;
 use crate::lab::replay::Replayer;
 use crate::lab::replay::World;
@@ -65,16 +69,6 @@ struct Totals {
 impl Replay {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         let config = config::load(self.config.as_deref())?;
-        let dir = self.profiles.as_deref().unwrap_or(&config.profiles_dir);
-        let (profiles, words) = config::read_profiles(dir)?;
-        if !check_profiles(&profiles, &words) {
-            return Ok(Outcome::NotGood);
-        }
-        let from = if self.profiles.is_some() {
-            ProfilesFrom::World
-        } else {
-            ProfilesFrom::Recording
-        };
         let mut player = None;
         let mut totals = Totals::default();
         let mut last = None;
@@ -82,40 +76,30 @@ impl Replay {
             let lines =
                 recording::open(file).with_context(|| format!("cannot read {}", file.display()))?;
             for line in lines {
-                let line = match line.with_context(|| file.display().to_string())? {
-                    Ok(line) => line,
+                let recorded = match line.with_context(|| file.display().to_string())? {
+                    Ok(recorded) => recorded,
                     Err(skipped) => {
-                        totals.lines_skipped += 1;
-                        if totals.lines_skipped <= LINES_TOLD {
-                            complain(&format!(
-                                "{}: line {} was skipped: {}",
-                                file.display(),
-                                skipped.line,
-                                skipped.reason
-                            ));
-                        }
+                        totals.skip(file, &skipped);
                         continue;
                     }
                 };
-                if self.until.is_some_and(|until| line.received_at > until) {
+                if self.until.is_some_and(|until| recorded.received_at > until) {
                     break;
                 }
-                let player = player.get_or_insert_with(|| {
-                    let world = World {
-                        settings: config.settings.clone(),
-                        zones: zone_table(line.received_at),
-                        profiles: profiles.clone(),
-                        words: words.clone(),
-                    };
-                    Replayer::new(world, from)
-                });
-                last = Some(line.received_at);
+                last = Some(recorded.received_at);
+                let player = match &mut player {
+                    Some(player) => player,
+                    None => match self.player(&config, &recorded)? {
+                        Some(new) => player.insert(new),
+                        None => return Ok(Outcome::NotGood),
+                    },
+                };
                 // The end of an export is a time to play up to, nothing that happened.
-                if line.record == Record::Control(Control::End) {
+                if recorded.record == Record::Control(Control::End) {
                     continue;
                 }
                 let mut effects = Effects::default();
-                player.feed(line.received_at, line.record, &mut effects);
+                player.feed(recorded.received_at, recorded.record, &mut effects);
                 self.print(&effects, &mut totals)?;
             }
         }
@@ -126,6 +110,33 @@ impl Replay {
         }
         totals.tell(self.json)?;
         Ok(Outcome::Good)
+    }
+
+    /// A player for a recording with this first record; `None` when the profiles have mistakes. An exported journal begins with
+    /// its own settings and profiles; any other recording is judged by those of the settings.
+    fn player(&self, config: &Config, first: &Recorded) -> anyhow::Result<Option<Replayer>> {
+        let exported = matches!(first.record, Record::Control(Control::Started { .. }));
+        if exported && self.profiles.is_none() {
+            return Ok(Some(Replayer::new(None, ProfilesFrom::Recording)));
+        }
+        let dir = self.profiles.as_deref().unwrap_or(&config.profiles_dir);
+        let (profiles, words) = config::read_profiles(dir)
+            .context("the profiles to judge by; name their folder with --profiles")?;
+        if !check_profiles(&profiles, &words) {
+            return Ok(None);
+        }
+        let world = World {
+            settings: config.settings.clone(),
+            zones: zone_table(first.received_at),
+            profiles,
+            words,
+        };
+        let from = if self.profiles.is_some() {
+            ProfilesFrom::World
+        } else {
+            ProfilesFrom::Recording
+        };
+        Ok(Some(Replayer::new(Some(world), from)))
     }
 
     fn print(&self, effects: &Effects, totals: &mut Totals) -> anyhow::Result<()> {
@@ -158,6 +169,18 @@ impl Replay {
 }
 
 impl Totals {
+    fn skip(&mut self, file: &Path, skipped: &SkippedLine) {
+        self.lines_skipped += 1;
+        if self.lines_skipped <= LINES_TOLD {
+            complain(&format!(
+                "{}: line {} was skipped: {}",
+                file.display(),
+                skipped.line,
+                skipped.reason
+            ));
+        }
+    }
+
     /// The last line, on standard error so that the output stays data.
     fn tell(&self, json: bool) -> anyhow::Result<()> {
         let Counts {

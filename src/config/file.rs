@@ -22,11 +22,12 @@ const ENV_PREFIX: &str = "FOREMEND_";
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file could not be read.
-    #[error("cannot read the settings file {path}: {source}")]
+    #[error("cannot read {path}")]
     Read {
         /// Which file.
         path: PathBuf,
         /// Why.
+        #[source]
         source: std::io::Error,
     },
     /// A key or a value is wrong.

@@ -42,14 +42,14 @@ pub struct Replayer {
 }
 
 impl Replayer {
-    /// A replay in this world.
+    /// A replay in this world; `None` when the recording brings its own.
     #[must_use]
-    pub fn new(world: World, from: ProfilesFrom) -> Self {
+    pub fn new(world: Option<World>, from: ProfilesFrom) -> Self {
         Self {
             pipeline: Pipeline::new(),
             position: Position::default(),
             at: Timestamp::MIN,
-            world: Some(world),
+            world,
             from,
         }
     }
@@ -57,12 +57,8 @@ impl Replayer {
     /// Plays one record. A time that goes back is raised to the one before it.
     pub fn feed(&mut self, at: Timestamp, record: Record, effects: &mut Effects) {
         self.at = self.at.max(at);
-        // An exported journal begins with its own settings; any other recording is told them here.
         if let Some(world) = self.world.take() {
-            let exported = matches!(record, Record::Control(Control::Started { .. }));
-            if !exported || self.from == ProfilesFrom::World {
-                self.introduce(world, effects);
-            }
+            self.introduce(world, effects);
         }
         let is_profiles = matches!(record, Record::Control(Control::Profiles { .. }));
         if !(is_profiles && self.from == ProfilesFrom::World) {

@@ -39,6 +39,7 @@ class Toilet:
         self.seq = 0
         self.litres = 1000.0 + number
         self.washes = 0
+        self.told = 0
 
     def record(self, at, signals):
         self.seq += 1
@@ -86,6 +87,9 @@ class Toilet:
 
     def idle(self, at, day):
         flow = self.weep(day)
+        if at >= self.told + 3600:  # Change signals are repeated hourly, as the convention asks.
+            self.told = at
+            self.tele(at - 1, {"function": "idle", "water.level": 3})
         self.tele(at, {"leak.ma": round(self.leak(day + (at - START) % 86400 / 86400) + rng.gauss(0, 0.004), 4),
                        "water.flow_lpm": round(max(0.0, flow + rng.gauss(0, 0.002)) if flow else 0.0, 3), "room.c": 22.5})
 
@@ -130,8 +134,13 @@ for day in range(DAYS):
         back = START + 13 * 86400 + 100
         for i in range(0, len(kept), 200):
             send(back + i / 100, shy.serial, "batch", {"sent": back + i / 100, "recs": kept[i:i + 200]})
-    for at in washes(day):
+    at_work = washes(day)
+    for at in at_work:
         shy.wash(at, day)
+    for hour in range(24):
+        at = START + day * 86400 + hour * 3600 + 1800
+        if (day != 13 or hour > 0) and all(not (start - 2 < at < start + 45) for start in at_work):
+            shy.idle(at, day)
 again = next(entry for _, entry in lines if "MADEUP-06/tele" in entry["topic"])
 send(START + 20 * 86400 + 50, shy.serial, "tele", None, raw=again["payload"])  # Repeated by a broker that forgot.
 send(START + 20 * 86400 + 60, shy.serial, "tele", None, raw='{"ts":1774')  # Cut off.
