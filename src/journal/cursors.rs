@@ -139,6 +139,12 @@ impl Cursors {
         &self.bases
     }
 
+    /// The farthest cursor, if it lies beyond the journal's end: then segments were lost, and going on would use positions twice.
+    pub(super) fn beyond(&self, last: Position) -> Option<Position> {
+        let positions = self.consumers.values().chain(&self.bases);
+        positions.copied().max().filter(|farthest| *farthest > last)
+    }
+
     /// Up to which position everything may be removed, and who holds what comes after. `None`: nobody holds anything.
     pub(super) fn hold(&self) -> Option<(Position, String)> {
         let consumers = self

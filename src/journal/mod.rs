@@ -216,11 +216,12 @@ impl Journal {
     }
 
     /// A consumer is done with everything up to this position; retention keeps what follows. One fsync: call it per batch.
-    /// A consumer that has not begun holds everything with position 0.
+    /// A consumer that has not begun holds everything with position 0. A position after the end counts as the end.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn set_cursor(&self, consumer: &str, position: Position) -> Result<(), JournalError> {
+        let position = position.min(self.last());
         lock(&self.shared().cursors).set(consumer, position)?;
         self.shared().wake_keeper();
         Ok(())
@@ -241,6 +242,7 @@ impl Journal {
     /// # Errors
     /// When it cannot be written.
     pub fn set_base(&self, position: Position) -> Result<(), JournalError> {
+        let position = position.min(self.last());
         lock(&self.shared().cursors).add_base(position)?;
         self.shared().wake_keeper();
         Ok(())

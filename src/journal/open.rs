@@ -138,6 +138,14 @@ pub(super) fn list(dir: &Path) -> Result<Listing, JournalError> {
             (Kind::Live | Kind::Sealed, _) => segments.push((first, kind)),
         }
     }
+    // The process ended while it was beginning a segment: no table is in it, and nothing was ever written to it.
+    if let Some(&(first, Kind::Live)) = segments.last() {
+        let path = dir.join(segment::file_name(first, Kind::Live));
+        if segment::is_unborn(&path) {
+            segments.pop();
+            left.push(path);
+        }
+    }
     Ok(Listing { segments, left })
 }
 

@@ -46,6 +46,8 @@ pub(super) struct Shared {
     pub(super) durable: watch::Sender<Position>,
     pub(super) counters: Counters,
     pub(super) keeper: Keeper,
+    /// The directory is ours as long as this is open.
+    pub(super) lock: Mutex<Option<File>>,
 }
 
 #[derive(Default)]
@@ -79,8 +81,6 @@ pub(super) type OpenLive = (Position, Box<dyn Live>);
 pub(super) struct Running {
     pub(super) shared: Arc<Shared>,
     pub(super) threads: Mutex<Vec<JoinHandle<()>>>,
-    /// The directory is ours as long as this is open; dropped last.
-    pub(super) lock: Mutex<Option<File>>,
 }
 
 impl Journal {
@@ -106,6 +106,11 @@ impl Journal {
         };
         let catalog = open::survey(dir, &id, &segments)?;
         let cursors = Cursors::open(dir, &id)?;
+        if let Some(from) = cursors.beyond(catalog.last()) {
+            let (dir, to) = (dir.to_owned(), from);
+            let from = catalog.last().next();
+            return Err(JournalError::Hole { dir, from, to });
+        }
         for path in left {
             segment::remove(&path)?;
         }
@@ -120,6 +125,7 @@ impl Journal {
             durable: watch::Sender::new(last),
             counters: Counters::default(),
             keeper: Keeper::default(),
+            lock: Mutex::new(Some(lock)),
         });
         let live = shared.reopen_live(last.next())?;
         if fresh {
@@ -132,7 +138,7 @@ impl Journal {
             next: last.next(),
         };
         shared.check_budget();
-        Running::start(shared, writer, lock)
+        Running::start(shared, writer)
     }
 }
 
@@ -167,11 +173,10 @@ impl Shared {
 }
 
 impl Running {
-    fn start(shared: Arc<Shared>, writer: Writer, file: File) -> Result<Journal, JournalError> {
+    fn start(shared: Arc<Shared>, writer: Writer) -> Result<Journal, JournalError> {
         let running = Arc::new(Self {
             shared,
             threads: Mutex::default(),
-            lock: Mutex::new(Some(file)),
         });
         let journal = Journal {
             running: Arc::clone(&running),
@@ -192,19 +197,29 @@ impl Running {
         Ok(journal)
     }
 
-    /// Ends the threads and frees the directory. From a callback, on the writer's own thread, it only tells them to end.
+    /// Ends the threads and frees the directory. From a callback, on the writer's own thread, it only tells them to end; then
+    /// the directory is free once the writer, the last to know the lock, has written what was taken.
     pub(super) fn stop(&self) {
         self.shared.queue.close();
         lock(&self.shared.keeper.call).closed = true;
         self.shared.keeper.called.notify_all();
-        let threads = std::mem::take(&mut *lock(&self.threads));
         let own = thread::current().id();
-        for thread in threads {
-            if thread.thread().id() != own && thread.join().is_err() {
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        if threads.is_empty() {
+            // Someone else ends them, and frees the directory then.
+            return;
+        }
+        let (own, others): (Vec<_>, Vec<_>) = threads
+            .into_iter()
+            .partition(|thread| thread.thread().id() == own);
+        for thread in others {
+            if thread.join().is_err() {
                 tracing::error!("a thread of the journal panicked");
             }
         }
-        drop(lock(&self.lock).take());
+        if own.is_empty() {
+            drop(lock(&self.shared.lock).take());
+        }
     }
 }
 

@@ -121,6 +121,17 @@ pub(super) fn read_id(path: &Path) -> Result<String, JournalError> {
     }
 }
 
+/// True for a file without any table: its creation, which is one transaction, was cut off.
+pub(super) fn is_unborn(path: &Path) -> bool {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let tables = Connection::open_with_flags(path, flags).and_then(|connection| {
+        connection.busy_timeout(BUSY)?;
+        let sql = "SELECT count(*) FROM sqlite_master";
+        connection.query_row(sql, [], |row| row.get::<_, i64>(0))
+    });
+    matches!(tables, Ok(0))
+}
+
 /// Makes renames, new and removed names in a directory durable.
 pub(super) fn sync_dir(dir: &Path) -> Result<(), JournalError> {
     let synced = fs::File::open(dir).and_then(|dir| dir.sync_all());

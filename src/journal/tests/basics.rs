@@ -26,6 +26,18 @@ fn what_was_appended_is_read_back_in_order() {
 }
 
 #[test]
+fn a_cursor_after_the_end_stands_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    append_many(&journal, 0..2);
+    journal.set_cursor("series", Position(9)).unwrap();
+    journal.set_base(Position(9)).unwrap();
+    assert_eq!(journal.cursor("series").unwrap(), Some(Position(2)));
+    journal.close();
+    assert_eq!(open(dir.path()).stats().bases, [Position(2)]);
+}
+
+#[test]
 fn positions_go_on_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let journal = open(dir.path());

@@ -10,6 +10,7 @@ use super::support::message;
 use super::support::open;
 use super::support::read_all;
 use super::support::records;
+use crate::journal::verify;
 use crate::telemetry::Position;
 
 #[test]
@@ -67,6 +68,28 @@ fn a_first_start_that_was_cut_off_is_taken_up() {
     append_many(&journal, 0..1);
     journal.close();
     assert_eq!(open(dir.path()).id(), id);
+}
+
+#[test]
+fn a_segment_that_was_just_being_begun_is_begun_again() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("00000000000000000001.live"), "").unwrap();
+    let journal = open(dir.path());
+    append_many(&journal, 0..3);
+    journal.close();
+    let next = dir.path().join("00000000000000000004.live");
+    let begun = rusqlite::Connection::open(&next).unwrap();
+    begun.execute_batch("PRAGMA journal_mode = WAL").unwrap();
+    drop(begun);
+    assert!(verify(dir.path()).unwrap().is_whole());
+    let journal = open(dir.path());
+    assert_eq!(
+        append(&journal, vec![message(3, 0)]),
+        Ok(Position(4)),
+        "the old one goes on"
+    );
+    assert_eq!(read_all(&journal).len(), 4);
+    assert!(!next.exists());
 }
 
 #[test]

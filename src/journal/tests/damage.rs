@@ -107,6 +107,16 @@ fn a_missing_segment_is_named_by_its_positions() {
 }
 
 #[test]
+fn a_lost_end_is_noticed_by_the_consumers_beyond_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = four_segments(dir.path(), &TestClock::new());
+    journal.set_cursor("series", Position(31)).unwrap();
+    journal.close();
+    fs::write(dir.path().join("00000000000000000031.live"), "").unwrap();
+    assert_names(&refused(dir.path()), &["31 to 31", "missing"]);
+}
+
+#[test]
 fn a_journal_without_segments_is_not_begun_anew() {
     let dir = tempfile::tempdir().unwrap();
     open(dir.path()).close();
