@@ -646,6 +646,19 @@ pub enum Severity {
     S4,
 }
 
+impl Severity {
+    /// The name in profiles, API, database and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::S1 => "S1",
+            Self::S2 => "S2",
+            Self::S3 => "S3",
+            Self::S4 => "S4",
+        }
+    }
+}
+
 /// Stages of a fault.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
@@ -656,6 +669,17 @@ pub enum Stage {
     Warn,
     /// The fault itself.
     Fault,
+}
+
+impl Stage {
+    /// The name in profiles, API, database and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warn => "warn",
+            Self::Fault => "fault",
+        }
+    }
 }
 
 /// One stage of a fault.
