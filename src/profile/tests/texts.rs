@@ -14,7 +14,7 @@ fn with_condition(condition: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn any_text_as_a_condition_gives_a_program_or_diagnostics(text in "\\PC{0,60}") {
