@@ -143,7 +143,7 @@ impl Detector {
             device.withdraw(new.as_deref(), now, out);
             match new {
                 Some(plan) => device.adopt(plan, &mut self.alerts),
-                None => device.plan = None,
+                None => device.abandon(),
             }
             self.after(&id);
         }
