@@ -14,6 +14,9 @@ const LINE_LIMIT: usize = 160;
 /// How alike two names must be (Jaro-Winkler, 0 to 1) for one to be suggested for the other; below, guesses read as noise.
 const ALIKE: f64 = 0.75;
 
+/// How alike names are that one slip of the finger tells apart.
+const ONE_SLIP: f64 = 0.9;
+
 /// Whether a diagnostic refuses the profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -222,7 +225,9 @@ pub(crate) fn did_you_mean<'n>(
 ) -> Option<String> {
     let mut best: Option<(f64, &str)> = None;
     for name in known {
-        let alike = strsim::jaro_winkler(&written.to_lowercase(), &name.to_lowercase());
+        let (one, other) = (written.to_lowercase(), name.to_lowercase());
+        let slip = one.len() > 2 && strsim::damerau_levenshtein(&one, &other) == 1;
+        let alike = strsim::jaro_winkler(&one, &other).max(if slip { ONE_SLIP } else { 0.0 });
         if alike >= ALIKE && best.is_none_or(|(most, _)| alike > most) {
             best = Some((alike, name));
         }
@@ -231,7 +236,7 @@ pub(crate) fn did_you_mean<'n>(
 }
 
 /// A suggestion, or else the list of what is known.
-pub(crate) fn suggest<'n>(written: &str, known: &[&'n str], what: &str) -> Option<String> {
+pub(crate) fn suggest(written: &str, known: &[&str], what: &str) -> Option<String> {
     did_you_mean(written, known.iter().copied()).or_else(|| {
         (!known.is_empty() && known.len() <= 40).then(|| format!("{what}: {}", known.join(", ")))
     })

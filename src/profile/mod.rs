@@ -10,6 +10,8 @@ mod lexer;
 
 mod syntax;
 
+mod parser;
+
 mod unit;
 
 mod sections;
@@ -25,6 +27,8 @@ mod template;
 mod read;
 
 mod case;
+
+mod explain;
 
 mod profiles;
 

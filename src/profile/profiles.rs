@@ -1,6 +1,7 @@
 //! All profiles in force, by model.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -11,6 +12,9 @@ use super::sections::{self, document};
 use super::words::Words;
 use super::{Case, Program, canonical, case, compile};
 use crate::telemetry::ProfileText;
+
+/// Most modes of one baseline that is being learnt.
+const BASELINE_MODES: u64 = 16;
 
 /// Compiled profiles with the words they share.
 #[derive(Debug, Default)]
@@ -86,6 +90,17 @@ impl Profiles {
     }
 }
 
+impl Program {
+    /// Upper bound of the state of one device, bytes: what `check` prints.
+    #[must_use]
+    pub fn state_bytes(&self) -> u64 {
+        let nodes: u64 = self.nodes.iter().map(|n| u64::from(n.state_bytes)).sum();
+        let learning = self.derives.iter().filter_map(|derive| derive.baseline);
+        let learning = learning.map(|rule| BASELINE_MODES * 8 * u64::from(rule.samples.min(128)));
+        nodes + learning.sum::<u64>()
+    }
+}
+
 fn one(words: Option<&Words>, sink: &mut Sink<'_>) -> Result<(Program, Vec<Case>), Reported> {
     let source = sections::read(sink);
     let version = version(sink)?;
@@ -106,6 +121,10 @@ fn one(words: Option<&Words>, sink: &mut Sink<'_>) -> Result<(Program, Vec<Case>
 fn version(sink: &mut Sink<'_>) -> Result<SmolStr, Reported> {
     let document = document(sink)?;
     let digest = Sha256::digest(canonical::text(document.as_table()).as_bytes());
-    let hex: String = digest.iter().take(6).map(|b| format!("{b:02x}")).collect();
+    let mut hex = String::new();
+    for byte in digest.iter().take(6) {
+        // Writing to a String does not fail.
+        write!(hex, "{byte:02x}").ok();
+    }
     Ok(SmolStr::new(hex))
 }

@@ -64,9 +64,12 @@ fn number(value: &Scalar) -> Option<f64> {
 fn truth(value: &Scalar) -> Option<bool> {
     match value {
         Scalar::Bool(truth) => Some(*truth),
-        Scalar::Number(number) if *number == 1.0 => Some(true),
-        Scalar::Number(number) if *number == 0.0 => Some(false),
-        Scalar::Number(_) | Scalar::Null => None,
+        Scalar::Number(number) => match *number {
+            1.0 => Some(true),
+            0.0 => Some(false),
+            _ => None,
+        },
+        Scalar::Null => None,
         Scalar::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
             "true" | "on" | "yes" | "1" | "1.0" => Some(true),
             "false" | "off" | "no" | "0" | "0.0" => Some(false),
@@ -85,7 +88,7 @@ fn word(value: &Scalar, words: &[smol_str::SmolStr]) -> Option<f64> {
                 .or_else(|| words.iter().position(|w| w.eq_ignore_ascii_case(text)))
                 .or_else(|| text.parse::<usize>().ok())
         }
-        Scalar::Number(number) if *number >= 0.0 && libm::trunc(*number) == *number =>
+        Scalar::Number(number) if *number >= 0.0 && is_whole(*number) =>
         {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -112,6 +115,13 @@ fn bits(value: &Scalar) -> Option<f64> {
         }
         Scalar::Number(_) | Scalar::Bool(_) | Scalar::Null => number(value)?,
     };
-    let whole = libm::trunc(number) == number;
-    (whole && (0.0..=BITS_LIMIT).contains(&number)).then_some(number)
+    (is_whole(number) && (0.0..=BITS_LIMIT).contains(&number)).then_some(number)
+}
+
+#[expect(
+    clippy::float_cmp,
+    reason = "a whole number equals its truncation exactly"
+)]
+fn is_whole(number: f64) -> bool {
+    libm::trunc(number) == number
 }

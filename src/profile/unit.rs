@@ -340,6 +340,16 @@ pub(crate) fn format_time(seconds: f64) -> String {
     format!("{} {symbol}", format_number(seconds / scale))
 }
 
+/// A time in ms, as people read it.
+pub(crate) fn format_ms(ms: i64) -> String {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "times of a profile are far below 2^53 ms"
+    )]
+    let seconds = ms as f64 / 1000.0;
+    format_time(seconds)
+}
+
 fn product(text: &str) -> Result<Unit, UnitError> {
     let mut unit = Unit::NONE;
     let mut symbol = String::new();

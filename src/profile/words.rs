@@ -156,11 +156,9 @@ impl Words {
 }
 
 fn section<'a>(entry: &Entry<'a>, sink: &mut Sink<'_>) -> Vec<Entry<'a>> {
-    match entry.item.as_table_like() {
-        Some(table) => entries(table),
-        None => {
-            let Reported = wrong_type(entry, "a table", sink);
-            Vec::new()
-        }
-    }
+    let Some(table) = entry.item.as_table_like() else {
+        let Reported = wrong_type(entry, "a table", sink);
+        return Vec::new();
+    };
+    entries(table)
 }

@@ -22,5 +22,5 @@ pub use message::{
     TelemetryRecord,
 };
 pub use point::{FieldValue, Measurement, Point};
-pub use text::Text;
+pub use text::{Lang, Text};
 pub use time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp, TimestampError};

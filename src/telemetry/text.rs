@@ -2,6 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The languages that Foremend speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lang {
+    /// English.
+    En,
+    /// Simplified Chinese.
+    Zh,
+}
+
 /// The same sentence in English and Simplified Chinese.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +34,15 @@ impl Text {
     #[must_use]
     pub fn same(word: &str) -> Self {
         Self::new(word, word)
+    }
+
+    /// The sentence in one language.
+    #[must_use]
+    pub fn of(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::En => &self.en,
+            Lang::Zh => &self.zh,
+        }
     }
 
     /// True when neither language says anything.

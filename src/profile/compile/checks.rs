@@ -155,7 +155,7 @@ impl Compiler<'_, '_, '_> {
         if !labelled && self.unlabelled.insert(name.text.clone()) {
             self.sink.error_with(
                 at,
-                format!("{} '{}' is used by a fault and has no label", symbol.kind(), name.text),
+                format!("the {} '{}' is used by a fault and has no label", symbol.noun(), name.text),
                 "write label = { en = \"…\", zh = \"…\" } where it is defined: the reason sentence needs words",
             );
         }

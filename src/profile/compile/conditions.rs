@@ -54,9 +54,13 @@ impl Compiler<'_, '_, '_> {
     }
 
     fn needs_truth(&mut self, expr: &Expr) -> Reported {
+        let shown = match &expr.kind {
+            ExprKind::Word(_) => expr.to_string(),
+            _ => format!("'{expr}'"),
+        };
         self.sink.error_with(
             expr.at,
-            format!("'{expr}' is not true or false"),
+            format!("{shown} is not true or false"),
             "compare it with a value",
         )
     }
@@ -154,7 +158,7 @@ impl Compiler<'_, '_, '_> {
                 "the lower end of the range is above the higher one",
             ));
         }
-        self.check_range(&value, &low)?;
+        self.check_limit(CompareOp::GreaterOrEqual, &value, &low, scope)?;
         self.check_range(&value, &high)?;
         let term = self.term(&value, expr, "in");
         let reads = [&value.num, &low.num, &high.num];

@@ -8,6 +8,7 @@ use super::{Compiler, Scope, Slot, Symbol, hash};
 use crate::profile::diagnostic::{Reported, Span, suggest};
 use crate::profile::lexer::Located;
 use crate::profile::sections::{FaultDef, RecheckDef, StageDef};
+use crate::profile::unit::format_ms;
 use crate::profile::{
     Cond, DeriveIdx, Fault, FaultIdx, Node, NodeIdx, NodeKind, Num, Per, Recheck, SignalIdx,
     StageRule, Unit, Window, WindowFn,
@@ -140,7 +141,7 @@ impl Compiler<'_, '_, '_> {
         let (whole, gate) = (whole?, gate.transpose()?);
         let when = match def.hold_ms {
             Some(hold_ms) => {
-                let text = format_smolstr!("held({}, {})", def.when, super::label::time(hold_ms));
+                let text = format_smolstr!("held({}, {})", def.when, format_ms(hold_ms));
                 self.truth_node(
                     NodeKind::HeldFor {
                         cond: whole.clone(),
@@ -192,11 +193,7 @@ impl Compiler<'_, '_, '_> {
             return self.truth_node(kind, text);
         }
         let hold_ms = (2 * lowest.hold_ms).max(CLEAR_LEAST_MS);
-        let text = format_smolstr!(
-            "held(not ({}), {})",
-            lowest.text,
-            super::label::time(hold_ms)
-        );
+        let text = format_smolstr!("held(not ({}), {})", lowest.text, format_ms(hold_ms));
         self.truth_node(NodeKind::HeldFor { cond, hold_ms }, text)
     }
 
@@ -271,10 +268,7 @@ impl Compiler<'_, '_, '_> {
             };
             self.derive(derive, name.at)?;
             let (window, text) = match require.span_ms {
-                Some(span_ms) => (
-                    Window::Span { span_ms, ago_ms: 0 },
-                    super::label::time(span_ms),
-                ),
+                Some(span_ms) => (Window::Span { span_ms, ago_ms: 0 }, format_ms(span_ms)),
                 None => (
                     Window::Last(require.count),
                     format!("last {}", require.count),

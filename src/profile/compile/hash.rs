@@ -12,12 +12,6 @@ use crate::profile::{
     Cond, DeriveIdx, LimitIdx, NodeIdx, NodeKind, Num, SessionIdx, Signal, SlotHash, Window,
 };
 
-/// Something that a node's hash is made of.
-pub(super) enum Keyed<'k> {
-    /// A function call.
-    Node(&'k NodeKind),
-}
-
 /// Hash of a text.
 pub(super) fn of_text(text: &str) -> SlotHash {
     let digest = Sha256::digest(text.as_bytes());
@@ -50,11 +44,9 @@ pub(super) fn signal(signal: &Signal) -> SlotHash {
 
 impl Compiler<'_, '_, '_> {
     /// Hash of a node.
-    pub(super) fn hash_of(&self, keyed: &Keyed<'_>) -> SlotHash {
+    pub(super) fn hash_of(&self, kind: &NodeKind) -> SlotHash {
         let mut key = String::new();
-        match keyed {
-            Keyed::Node(kind) => self.node_key(kind, &mut key),
-        }
+        self.node_key(kind, &mut key);
         of_text(&key)
     }
 
@@ -62,7 +54,7 @@ impl Compiler<'_, '_, '_> {
     pub(super) fn cond_key(&self, cond: &Cond, key: &mut String) {
         match cond {
             Cond::Const(truth) => push(key, truth),
-            Cond::Signal(index) => self.tag(key, "truth", self.signals[*index].hash),
+            Cond::Signal(index) => tag(key, "truth", self.signals[*index].hash),
             Cond::Event(index) => push(key, &("event", &self.events[*index].path)),
             Cond::Running(index) => self.session_key("running", *index, key),
             Cond::Compare {
@@ -77,19 +69,19 @@ impl Compiler<'_, '_, '_> {
                 key.push_str("within");
                 self.nums(&[value, low, high], key);
             }
-            Cond::Node(node) => self.tag(key, "node", self.node_hash(*node)),
-            Cond::BaselineReady(node) => self.tag(key, "ready", self.node_hash(*node)),
-            Cond::Has(index) => self.tag(key, "has", self.signals[*index].hash),
-            Cond::Invalid(index) => self.tag(key, "invalid", self.signals[*index].hash),
+            Cond::Node(node) => tag(key, "node", self.node_hash(*node)),
+            Cond::BaselineReady(node) => tag(key, "ready", self.node_hash(*node)),
+            Cond::Has(index) => tag(key, "has", self.signals[*index].hash),
+            Cond::Invalid(index) => tag(key, "invalid", self.signals[*index].hash),
             Cond::Raised(index) => {
                 let hash = self.faults[*index].get().map_or(0, |fault| fault.hash);
-                self.tag(key, "raised", hash);
+                tag(key, "raised", hash);
             }
             Cond::Not(inner) => self.conds("not", std::slice::from_ref(inner.as_ref()), key),
             Cond::All(list) => self.conds("all", list, key),
             Cond::Any(list) => self.conds("any", list, key),
             Cond::Requires { node, count, inner } => {
-                self.tag(key, "requires", self.node_hash(*node));
+                tag(key, "requires", self.node_hash(*node));
                 push(key, count);
                 self.conds("", std::slice::from_ref(inner.as_ref()), key);
             }
@@ -100,11 +92,11 @@ impl Compiler<'_, '_, '_> {
     pub(super) fn num_key(&self, num: &Num, key: &mut String) {
         match num {
             Num::Const(value) => add(key, &[*value]),
-            Num::Signal(index) => self.tag(key, "signal", self.signals[*index].hash),
+            Num::Signal(index) => tag(key, "signal", self.signals[*index].hash),
             Num::Derive(index) => self.derive_key("derive", *index, key),
             Num::Limit(index) => self.limit_key(*index, key),
             Num::Node(node, field) => {
-                self.tag(key, "node", self.node_hash(*node));
+                tag(key, "node", self.node_hash(*node));
                 push(key, field);
             }
             Num::Neg(inner) => {
@@ -198,12 +190,12 @@ impl Compiler<'_, '_, '_> {
                 self.nums(&[input], key);
             }
             NodeKind::Newly { signal, bit } => {
-                self.tag(key, "newly", self.signals[*signal].hash);
+                tag(key, "newly", self.signals[*signal].hash);
                 push(key, bit);
             }
             NodeKind::Since { event } => push(key, &("since", &self.events[*event].path)),
             NodeKind::SilentFor { signal } => {
-                self.tag(key, "silent", self.signals[*signal].hash);
+                tag(key, "silent", self.signals[*signal].hash);
             }
             NodeKind::AtLeast { n, signs, span_ms } => {
                 push(key, &("at_least", n, span_ms));
@@ -231,20 +223,16 @@ impl Compiler<'_, '_, '_> {
 
     fn session_key(&self, what: &str, index: SessionIdx, key: &mut String) {
         let hash = self.sessions[index].get().map_or(0, |one| one.hash);
-        self.tag(key, what, hash);
+        tag(key, what, hash);
     }
 
     fn derive_key(&self, what: &str, index: DeriveIdx, key: &mut String) {
         let hash = self.derives[index].get().map_or(0, |one| one.hash);
-        self.tag(key, what, hash);
+        tag(key, what, hash);
     }
 
     fn node_hash(&self, index: NodeIdx) -> SlotHash {
         self.nodes.get(index).map_or(0, |node| node.hash)
-    }
-
-    fn tag(&self, key: &mut String, what: &str, hash: SlotHash) {
-        push(key, &(what, hash));
     }
 
     fn nums(&self, list: &[&Num], key: &mut String) {
@@ -265,6 +253,11 @@ impl Compiler<'_, '_, '_> {
         }
         key.push('}');
     }
+}
+
+/// A hash with what it is of.
+fn tag(key: &mut String, what: &str, hash: SlotHash) {
+    push(key, &(what, hash));
 }
 
 /// Numbers bit for bit.

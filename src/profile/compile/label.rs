@@ -4,7 +4,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::{Compiler, Symbol};
 use crate::profile::syntax::{Expr, ExprKind};
-use crate::profile::unit::format_time;
+use crate::profile::unit::format_ms as time;
 use crate::profile::{Field, NodeKind, SessionIdx, Window, WindowFn};
 use crate::telemetry::Text;
 
@@ -99,16 +99,6 @@ pub(super) fn of_node(compiler: &Compiler<'_, '_, '_>, kind: &NodeKind, label: &
         format!("{}, {en}{over}", label.en),
         format!("{}（{over_zh}{zh}）", label.zh),
     )
-}
-
-/// A time in ms, as people read it.
-pub(crate) fn time(ms: i64) -> String {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "times of a profile are far below 2^53 ms"
-    )]
-    let seconds = ms as f64 / 1000.0;
-    format_time(seconds)
 }
 
 fn first<'e>(

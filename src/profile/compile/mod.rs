@@ -10,9 +10,11 @@ mod faults;
 mod functions;
 mod hash;
 mod label;
+mod nodes;
 mod quantity;
 mod reads;
 mod template;
+mod truths;
 mod uses;
 mod windows;
 
@@ -33,9 +35,9 @@ use super::{
 
 /// Most nodes of one profile; the largest real one has 150. More are refused.
 const NODE_LIMIT: usize = 4096;
-/// Most bytes of state for one device: a hundred thousand devices then need at most 25 GB, and real profiles a tenth of it.
-/// A profile that needs more is refused.
-const STATE_LIMIT_BYTES: u64 = 256 * 1024;
+/// Most bytes of state for one device, a bound that few devices come near: the largest real profile has 260 kB. A profile that
+/// needs more is refused.
+const STATE_LIMIT_BYTES: u64 = 512 * 1024;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +166,11 @@ impl<'s, 'a, 'd> Compiler<'s, 'a, 'd> {
         all.extend(limits.enumerate().map(|(i, n)| (n, Symbol::Limit(i))));
         for (name, symbol) in all {
             self.check_name(name);
-            if let Some(other) = self.names.insert(&name.text, symbol) {
+            let other = self.names.get(name.text.as_str()).copied();
+            if other.is_none() {
+                self.names.insert(&name.text, symbol);
+            }
+            if let Some(other) = other {
                 self.sink.error_with(
                     name.at,
                     format!("'{}' is already the name of {}", name.text, other.kind()),
@@ -301,6 +307,12 @@ impl<'s, 'a, 'd> Compiler<'s, 'a, 'd> {
 }
 
 impl Symbol {
+    /// In one word.
+    pub(super) fn noun(self) -> &'static str {
+        let kind = self.kind();
+        kind.split_once(' ').map_or(kind, |(_, noun)| noun)
+    }
+
     /// In words.
     pub(super) fn kind(self) -> &'static str {
         match self {

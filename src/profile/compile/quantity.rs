@@ -7,7 +7,7 @@ use smol_str::{SmolStr, format_smolstr};
 use super::{Compiler, Scope, Symbol, functions};
 use crate::profile::diagnostic::{Reported, Span, did_you_mean};
 use crate::profile::syntax::{Expr, ExprKind};
-use crate::profile::{Dim, NodeIdx, Num, NumOp, SignalIdx, SignalKind, Unit};
+use crate::profile::{NodeIdx, Num, NumOp, SignalIdx, SignalKind, Unit};
 use crate::telemetry::Text;
 
 /// A checked numeric expression.
@@ -142,7 +142,7 @@ impl Compiler<'_, '_, '_> {
         if left.unit.dim == right.unit.dim {
             return Ok(());
         }
-        let help = hint(left.unit.dim, right.unit.dim);
+        let help = hint(&left.unit, &right.unit);
         Err(self.sink.error_maybe(
             at,
             format!("{what} {} with {}", left.unit.named(), right.unit.named()),
@@ -286,18 +286,14 @@ impl Compiler<'_, '_, '_> {
             _ => (NumOp::Div, product_unit(&left.unit, &right.unit, true)),
         };
         let Some(unit) = unit else {
-            let (verb, joint) = match op {
-                "+" => ("add", "and"),
-                "-" => ("subtract", "and"),
-                "*" => ("multiply", "by"),
-                _ => ("divide", "by"),
+            let (one, other) = (left.unit.named(), right.unit.named());
+            let message = match op {
+                "+" => format!("cannot add {other} to {one}"),
+                "-" => format!("cannot subtract {other} from {one}"),
+                "*" => format!("cannot multiply {one} by {other}"),
+                _ => format!("cannot divide {one} by {other}"),
             };
-            let message = format!(
-                "cannot {verb} {} {joint} {}",
-                left.unit.named(),
-                right.unit.named()
-            );
-            let help = hint(left.unit.dim, right.unit.dim);
+            let help = hint(&left.unit, &right.unit);
             return Err(self.sink.error_maybe(at, message, help));
         };
         let lead = if left.is_constant() {
@@ -334,7 +330,7 @@ impl Compiler<'_, '_, '_> {
         if positional < function.least || positional > function.most {
             return Err(self.sink.error_with(
                 at,
-                format!("'{name}' does not take {positional} arguments"),
+                format!("'{name}' is given {}", arguments_in_words(positional)),
                 format!("write {}", function.usage),
             ));
         }
@@ -353,6 +349,14 @@ impl Compiler<'_, '_, '_> {
     fn not_yet(&mut self, name: &str, at: Span) -> Reported {
         self.sink
             .error(at, format!("'{name}' is not part of this version"))
+    }
+}
+
+fn arguments_in_words(count: usize) -> String {
+    match count {
+        0 => "no argument".to_owned(),
+        1 => "1 argument".to_owned(),
+        more => format!("{more} arguments"),
     }
 }
 
@@ -405,11 +409,15 @@ fn product_unit(left: &Unit, right: &Unit, divided: bool) -> Option<Unit> {
     }))
 }
 
-fn hint(left: Dim, right: Dim) -> Option<String> {
-    let celsius_with_kelvin = left.exponents == right.exponents && left.absolute != right.absolute;
-    if celsius_with_kelvin {
+fn hint(left: &Unit, right: &Unit) -> Option<String> {
+    let celsius = left.dim.absolute || right.dim.absolute;
+    if celsius && [left, right].iter().any(|unit| unit.symbol == "C") {
+        return Some("C is the coulomb; a temperature is written in °C".to_owned());
+    }
+    if left.dim.exponents == right.dim.exponents && left.dim.absolute != right.dim.absolute {
         return Some("°C is a temperature, K a difference of two".to_owned());
     }
-    (left.absolute && right.absolute)
-        .then(|| "°C minus °C gives K; °C takes part in nothing else".to_owned())
+    celsius.then(|| {
+        "°C minus °C is K, °C plus or minus K is °C; nothing else mixes with °C".to_owned()
+    })
 }

@@ -5,18 +5,24 @@ use std::collections::BTreeSet;
 use super::Compiler;
 use crate::profile::{
     Cadence, Cond, DeriveIdx, NodeIdx, NodeKind, Num, Per, SessionIdx, SignalIdx, StaleAfter,
-    Window,
+    Window, WindowFn,
 };
-use crate::telemetry::DAY_MS;
+use crate::telemetry::{DAY_MS, SECOND_MS};
 
-/// Values kept for one window at most; a window over more is kept thinned.
-const WINDOW_VALUES: i64 = 512;
-/// Bytes of one kept value: time and number.
-const VALUE_BYTES: i64 = 16;
+/// Most cells of a window, and bytes of one: two times, a count and five numbers. More values share cells.
+const CELLS: i64 = 128;
+const CELL_BYTES: i64 = 64;
+/// Most values kept for a median, and bytes of one: time and number.
+const POINTS: i64 = 256;
+const POINT_BYTES: i64 = 16;
+/// Most points of a slope.
+const SLOPE_POINTS: i64 = 64;
+/// Bytes of a value with its mode, or of a stretch of time.
+const STRETCH_BYTES: i64 = 24;
 /// Bytes of a node's fixed part: flags, times, running sums.
 const FIXED_BYTES: i64 = 48;
-/// Modes of one baseline that are kept at most.
-const BASELINE_MODES: i64 = 8;
+/// Most modes of one baseline.
+const BASELINE_MODES: i64 = 16;
 /// Sessions of one kind in a day that a window is sized for: a busy household.
 const SESSIONS_PER_DAY: i64 = 24;
 
@@ -50,14 +56,13 @@ impl Compiler<'_, '_, '_> {
                 self.reads_of_num(high, reads);
             }
             Cond::Node(node) | Cond::BaselineReady(node) => self.read_node(*node, reads),
-            Cond::Not(inner) => self.reads_of(inner, reads),
             Cond::All(list) | Cond::Any(list) => {
                 for one in list {
                     self.reads_of(one, reads);
                 }
             }
-            // The counting node is a means, not what is judged.
-            Cond::Requires { inner, .. } => self.reads_of(inner, reads),
+            // The counting node of `requires` is a means, not what is judged.
+            Cond::Not(inner) | Cond::Requires { inner, .. } => self.reads_of(inner, reads),
         }
     }
 
@@ -115,21 +120,34 @@ impl Compiler<'_, '_, '_> {
 
     /// Upper bound of a node's state, bytes.
     pub(super) fn state_bytes(&self, kind: &NodeKind) -> u32 {
-        let values = match kind {
-            NodeKind::Window { input, window, .. } => self.values_in(input, *window),
-            NodeKind::CountEvent { .. } | NodeKind::CountStarts { .. } | NodeKind::Total { .. } => {
-                WINDOW_VALUES / 8
+        let bytes = match kind {
+            NodeKind::Window {
+                func,
+                input,
+                window,
+            } => {
+                let values = self.values_in(input, *window);
+                match func {
+                    WindowFn::Median | WindowFn::Quantile(_) => POINT_BYTES * values.min(POINTS),
+                    WindowFn::Slope => POINT_BYTES * values.min(SLOPE_POINTS),
+                    _ => CELL_BYTES * values.min(CELLS),
+                }
             }
-            NodeKind::HeldOf { n, .. } => i64::from(*n),
+            NodeKind::CountEvent { .. } | NodeKind::CountStarts { .. } => CELL_BYTES * CELLS,
+            NodeKind::Total { .. } => STRETCH_BYTES * CELLS,
+            NodeKind::HeldOf { n, .. } => POINT_BYTES * i64::from(*n),
             NodeKind::Baseline { derive, window } => {
-                let rule = self.derives[*derive].get().and_then(|d| d.baseline);
-                let samples = rule.map_or(0, |rule| i64::from(rule.samples));
-                BASELINE_MODES * (samples + 4) + self.values_in(&Num::Derive(*derive), *window)
+                let values = self.values_in(&Num::Derive(*derive), *window);
+                STRETCH_BYTES * (values.min(CELLS) + BASELINE_MODES)
             }
-            NodeKind::AtLeast { signs, .. } => i64::try_from(signs.len()).unwrap_or(WINDOW_VALUES),
-            // The last values before a start, and those around an offset.
-            NodeKind::Before { .. } | NodeKind::At { .. } => 4,
-            NodeKind::Stuck { .. } | NodeKind::Changed { .. } => 2,
+            NodeKind::AtLeast { signs, .. } => {
+                POINT_BYTES * i64::try_from(signs.len()).unwrap_or(CELLS)
+            }
+            // The last values before a start, those around an offset, the value before.
+            NodeKind::Before { .. }
+            | NodeKind::At { .. }
+            | NodeKind::Stuck { .. }
+            | NodeKind::Changed { .. } => 4 * POINT_BYTES,
             NodeKind::HeldFor { .. }
             | NodeKind::Duration { .. }
             | NodeKind::Newly { .. }
@@ -137,12 +155,13 @@ impl Compiler<'_, '_, '_> {
             | NodeKind::Age
             | NodeKind::SilentFor { .. } => 0,
         };
-        u32::try_from(FIXED_BYTES + VALUE_BYTES * values).unwrap_or(u32::MAX)
+        u32::try_from(FIXED_BYTES + bytes).unwrap_or(u32::MAX)
     }
 
+    /// How many values a window may have to look at.
     fn values_in(&self, input: &Num, window: Window) -> i64 {
         let span = match window {
-            Window::Last(n) => return i64::from(n).min(WINDOW_VALUES),
+            Window::Last(n) => return i64::from(n),
             Window::Day => DAY_MS,
             Window::Session(session) => {
                 let session = self.sessions[session].get();
@@ -152,18 +171,13 @@ impl Compiler<'_, '_, '_> {
         };
         let mut reads = Reads::default();
         self.reads_of_num(input, &mut reads);
-        let mut spacing = DAY_MS;
-        for derive in &reads.derives {
-            spacing = match self.derives[*derive].get().map(|d| d.per) {
-                Some(Per::Day) => spacing.min(DAY_MS),
-                Some(Per::Session(_)) => spacing.min(DAY_MS / SESSIONS_PER_DAY),
-                Some(Per::Sample) | None => 1000,
-            };
-        }
-        if reads.derives.is_empty() {
-            spacing = 1000;
-        }
-        (span / spacing + 1).clamp(1, WINDOW_VALUES)
+        let per = |derive: &DeriveIdx| match self.derives[*derive].get().map(|d| d.per) {
+            Some(Per::Day) => DAY_MS,
+            Some(Per::Session(_)) => DAY_MS / SESSIONS_PER_DAY,
+            Some(Per::Sample) | None => SECOND_MS,
+        };
+        let spacing = reads.derives.iter().map(per).min().unwrap_or(SECOND_MS);
+        (span / spacing + 1).max(1)
     }
 
     fn reads_of_kind(&self, kind: &NodeKind, reads: &mut Reads) {

@@ -5,8 +5,8 @@ use smol_str::SmolStr;
 use super::{Compiler, Scope};
 use crate::profile::diagnostic::Reported;
 use crate::profile::lexer::Located;
+use crate::profile::parser::parse;
 use crate::profile::sections::FaultDef;
-use crate::profile::syntax::parse;
 use crate::profile::{Piece, SignalKind, Template};
 
 impl Compiler<'_, '_, '_> {

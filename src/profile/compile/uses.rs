@@ -91,25 +91,27 @@ impl Compiler<'_, '_, '_> {
         })
     }
 
-    fn compile_derive(&mut self, index: DeriveIdx) -> Result<Derive, Reported> {
-        let def = &self.source.derives[index];
-        let per = match &def.per {
-            PerDef::Sample => Per::Sample,
-            PerDef::Day => Per::Day,
+    fn per(&mut self, per: &PerDef) -> Result<Per, Reported> {
+        match per {
+            PerDef::Sample => Ok(Per::Sample),
+            PerDef::Day => Ok(Per::Day),
             PerDef::Session(name) => match self.resolve(&name.text, name.at)? {
                 Symbol::Session(session) => {
                     self.session(session, name.at)?;
-                    Per::Session(session)
+                    Ok(Per::Session(session))
                 }
-                other => {
-                    return Err(self.sink.error_with(
-                        name.at,
-                        format!("'{}' is {}", name.text, other.kind()),
-                        "expected sample, day or the name of a session",
-                    ));
-                }
+                other => Err(self.sink.error_with(
+                    name.at,
+                    format!("'{}' is {}", name.text, other.kind()),
+                    "expected sample, day or the name of a session",
+                )),
             },
-        };
+        }
+    }
+
+    fn compile_derive(&mut self, index: DeriveIdx) -> Result<Derive, Reported> {
+        let def = &self.source.derives[index];
+        let per = self.per(&def.per)?;
         let scope = Scope {
             session: match per {
                 Per::Session(session) => Some(session),

@@ -50,7 +50,7 @@ impl Compiler<'_, '_, '_> {
 
     /// `3 of 5` and `last 5`: a whole number within bounds.
     pub(super) fn whole(&mut self, number: f64, at: Span) -> Result<u32, Reported> {
-        if number >= 1.0 && number <= LAST_LIMIT && libm::trunc(number) == number {
+        if (1.0..=LAST_LIMIT).contains(&number) && is_whole(number) {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -106,4 +106,12 @@ impl Compiler<'_, '_, '_> {
             )),
         }
     }
+}
+
+#[expect(
+    clippy::float_cmp,
+    reason = "a whole number equals its truncation exactly"
+)]
+fn is_whole(number: f64) -> bool {
+    libm::trunc(number) == number
 }

@@ -5,7 +5,8 @@ use super::table::{located_text, string, strings, text};
 use super::{Entry, Fields, duration, expression, key_name, span_ms};
 use crate::profile::diagnostic::{Reported, Sink, suggest};
 use crate::profile::lexer::Located;
-use crate::profile::syntax::{Expr, parse};
+use crate::profile::parser::parse;
+use crate::profile::syntax::Expr;
 use crate::profile::{RuleState, Severity, Stage};
 use crate::telemetry::Text;
 
@@ -336,7 +337,7 @@ fn requires(entry: &Entry<'_>, sink: &mut Sink<'_>) -> Result<Vec<RequireDef>, R
         let (Some((before, _)), Some(count)) = (parts, count.filter(|n| *n > 0)) else {
             return Err(sink.error_with(
                 text.at,
-                format!("'{}' says not how many values are needed", text.text),
+                format!("'{}' does not say how many values are needed", text.text),
                 "expected a number, or \"8 in 14 d\"",
             ));
         };

@@ -21,7 +21,8 @@ use toml_edit::Document;
 use super::Limit;
 use super::diagnostic::{Reported, Sink, Span};
 use super::lexer::Located;
-use super::syntax::{Expr, ExprKind, parse};
+use super::parser::parse;
+use super::syntax::{Expr, ExprKind};
 
 /// Largest profile or words file, in bytes; real ones have 20 kB. Larger ones are refused.
 pub(crate) const FILE_LIMIT: usize = 1 << 20;
@@ -143,12 +144,13 @@ pub(crate) fn span_ms(expr: &Expr, sink: &mut Sink<'_>) -> Result<i64, Reported>
         ));
     };
     let Some(unit) = unit.as_ref().filter(|u| u.dim == super::Dim::TIME) else {
-        let named = unit
-            .as_ref()
-            .map_or("no unit".to_owned(), super::Unit::named);
+        let message = unit.as_ref().map_or_else(
+            || "this time has no unit".to_owned(),
+            |unit| format!("a time cannot be in {}", unit.named()),
+        );
         return Err(sink.error_with(
             expr.at,
-            format!("a time cannot be in {named}"),
+            message,
             "expected a unit of time: ms, s, min, h, d, wk",
         ));
     };

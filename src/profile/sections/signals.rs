@@ -9,7 +9,8 @@ use super::table::{number, numbers, string, strings, wrong_type};
 use super::{Entry, Fields, duration, entries, key_name};
 use crate::profile::diagnostic::{Reported, Sink, Span, suggest};
 use crate::profile::lexer::Located;
-use crate::profile::syntax::{ExprKind, parse, unit};
+use crate::profile::parser::{parse, unit};
+use crate::profile::syntax::ExprKind;
 use crate::profile::{Cadence, Event, Limit, Signal, SignalKind, StaleAfter, Unit};
 use crate::telemetry::Text;
 
@@ -108,7 +109,7 @@ pub(super) fn signal(entry: &Entry<'_>, sink: &mut Sink<'_>) -> Result<SignalDef
     let kind = kind(&mut fields, sink);
     let label = fields.maybe_text("label", sink);
     let cadence = fields.maybe_string("cadence", sink);
-    let stale = fields.maybe_string("stale_after", sink);
+    let held = fields.maybe_string("stale_after", sink);
     let scale = fields.maybe_number("scale", sink);
     let offset = fields.maybe_number("offset", sink);
     let store_text = fields.maybe_bool("store_text", sink);
@@ -124,10 +125,10 @@ pub(super) fn signal(entry: &Entry<'_>, sink: &mut Sink<'_>) -> Result<SignalDef
     let numeric = matches!(kind, SignalKind::Gauge | SignalKind::Counter { .. });
     let unit = checked_unit(unit, numeric && !store_text, at, sink)?;
     let range = range.map(|e| range_of(&e, &unit, sink)).transpose()?;
-    let (cadence, stale) = (cadence?, stale?);
-    let unpaced = cadence.is_none() && stale.is_none();
+    let (cadence, held) = (cadence?, held?);
+    let unpaced = cadence.is_none() && held.is_none();
     let cadence = cadence_of(cadence, sink)?;
-    let stale_after = stale_of(stale, cadence, sink)?;
+    let stale_after = stale_of(held, cadence, sink)?;
     let label = label?;
     let mut signal = Signal {
         name: SmolStr::new(&entry.key),

@@ -4,7 +4,8 @@ use super::table::{count, string, wrong_type};
 use super::{Entry, Fields, duration, expression, key_name};
 use crate::profile::diagnostic::{Reported, Sink};
 use crate::profile::lexer::Located;
-use crate::profile::syntax::{Expr, unit};
+use crate::profile::parser::unit;
+use crate::profile::syntax::Expr;
 use crate::profile::{AtMax, BaselineRule, Unit};
 use crate::telemetry::{DAY_MS, Text};
 
