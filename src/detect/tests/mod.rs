@@ -1,5 +1,7 @@
 //! Detection as its callers see it: messages and controls in, changes of faults out.
 
+mod absence;
+
 mod baselines;
 
 mod bench;
