@@ -92,6 +92,7 @@ impl Compiler<'_, '_, '_> {
         };
         let stages: Vec<&Stage> = [&warn, &fault].into_iter().flatten().collect();
         let reads = self.fault_reads(&stages, &clear);
+        self.check_stages(def, &reads);
         let recheck = self.recheck(def, &reads)?;
         let sensor_of = self.signal_names(&def.sensor_of)?;
         let inhibited_by = self.inhibitors(def, index)?;
@@ -166,6 +167,32 @@ impl Compiler<'_, '_, '_> {
                 keep_ms: def.keep_ms,
             },
         })
+    }
+
+    /// A warning is no worse than the fault it warns of, and signs are there to be counted.
+    fn check_stages(&mut self, def: &FaultDef, reads: &Reads) {
+        if let (Some(warn), Some(fault)) = (&def.warn, &def.fault)
+            && warn.severity < fault.severity
+        {
+            self.sink.error(
+                def.name.at,
+                format!(
+                    "the warning is of severity {:?}, worse than the fault's {:?}",
+                    warn.severity, fault.severity
+                ),
+            );
+        }
+        let nodes = reads.nodes.iter().filter_map(|node| self.nodes.get(*node));
+        let counted = nodes
+            .into_iter()
+            .any(|node| matches!(node.kind, NodeKind::AtLeast { .. }));
+        if let (Some((name, _)), false) = (def.signs.first(), counted) {
+            self.sink.error_with(
+                name.at,
+                "the signs of this fault are never counted",
+                "write at_least(2, signs, 7 d) in a condition",
+            );
+        }
     }
 
     fn truth_node(&mut self, kind: NodeKind, text: SmolStr) -> Cond {

@@ -16,6 +16,11 @@ impl Compiler<'_, '_, '_> {
         if let ExprKind::Name(name) = &x.kind
             && let Symbol::Signal(index) = self.resolve(name, x.at)?
         {
+            if self.signals[index].store_text {
+                return Err(self
+                    .sink
+                    .error(x.at, format!("'{name}' is text that is only stored")));
+            }
             self.needs_label(Symbol::Signal(index), x.at, scope);
             return Ok(Num::Signal(index));
         }

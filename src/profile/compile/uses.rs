@@ -122,7 +122,7 @@ impl Compiler<'_, '_, '_> {
         };
         let value = self.number(&def.value, &scope);
         let filter = def.filter.as_ref().map(|c| self.condition(c, &scope));
-        let mode = def.mode.as_ref().map(|m| self.quantity(m, &scope));
+        let mode = def.mode.as_ref().map(|m| self.any_value(m, &scope));
         let (value, filter, mode) = (value?, filter.transpose()?, mode.transpose()?);
         let mut unit = value.unit.clone();
         if let Some((text, written)) = &def.unit {
@@ -139,7 +139,6 @@ impl Compiler<'_, '_, '_> {
             }
             unit = written.clone();
         }
-        let mode = mode.map(|mode| mode.num);
         let mut reads = Reads::default();
         let mut key = "derive ".to_owned();
         self.reads_of_num(&value.num, &mut reads);

@@ -115,7 +115,9 @@ pub(crate) fn read(sink: &mut Sink<'_>) -> Result<Source, Reported> {
         }
     }
     fields.finish(sink);
-    source.header = header?;
+    if let Ok(header) = header {
+        source.header = header;
+    }
     Ok(source)
 }
 

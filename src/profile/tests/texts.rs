@@ -14,7 +14,7 @@ fn with_condition(condition: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn any_text_as_a_condition_gives_a_program_or_diagnostics(text in "\\PC{0,60}") {
@@ -33,6 +33,19 @@ proptest! {
         )
     ) {
         compile(&with_condition(&list.join(" "))).ok();
+    }
+
+    #[test]
+    fn any_text_in_a_case_or_a_reason_gives_a_program_or_diagnostics(
+        given in "\\PC{0,30}",
+        expect in "((quiet|raised|cleared|unknown|scale|within|by|every|ramp|csv|[.:{} ]|10 s|\\PC){0,9})",
+    ) {
+        let [given, expect] = [given, expect].map(|text| toml_edit::Value::from(text).to_string());
+        let text = FLASH.replacen("[[case]]", &format!("[[case]]\nname = \"x\"\ngiven = [{given}, {expect}]\nexpect = [{expect}, {given}]\n[[case]]"), 1);
+        compile(&text).ok();
+        let start = FLASH.find("en = \"Outlet water").unwrap_or_default();
+        let end = FLASH[start..].find(", zh").map_or(start, |at| start + at);
+        compile(&format!("{}en = {given}{}", &FLASH[..start], &FLASH[end..])).ok();
     }
 
     #[test]
