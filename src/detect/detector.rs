@@ -15,7 +15,7 @@ use super::snapshot::RestoreError;
 use super::view::DeviceView;
 use super::zones::Zones;
 use crate::profile::{DeriveIdx, Profiles, SessionIdx};
-use crate::telemetry::{Control, DeviceAction, DeviceId, Telemetry, Timestamp, ZoneTable};
+use crate::telemetry::{DeviceId, Telemetry, Timestamp, ZoneTable};
 
 /// The model of docks and bridges that speak for devices: presence and identity only.
 const GATEWAY: &str = "gateway";
@@ -36,20 +36,20 @@ pub struct DetectOut {
 /// The state of detection.
 #[derive(Debug, Default)]
 pub struct Detector {
-    plans: BTreeMap<SmolStr, Arc<Plan>>,
-    zones: Zones,
-    devices: BTreeMap<DeviceId, Device>,
-    due: BTreeSet<(Timestamp, DeviceId)>,
+    pub(super) plans: BTreeMap<SmolStr, Arc<Plan>>,
+    pub(super) zones: Zones,
+    pub(super) devices: BTreeMap<DeviceId, Device>,
+    pub(super) due: BTreeSet<(Timestamp, DeviceId)>,
     /// Sources that are down or not yet up again.
-    down: BTreeSet<SmolStr>,
+    pub(super) down: BTreeSet<SmolStr>,
     /// Serials of gateways that are offline.
-    gateways_down: BTreeSet<SmolStr>,
-    dirty: BTreeSet<DeviceId>,
-    alerts: Vec<String>,
+    pub(super) gateways_down: BTreeSet<SmolStr>,
+    pub(super) dirty: BTreeSet<DeviceId>,
+    pub(super) alerts: Vec<String>,
     /// Faults in shadow are told like live ones: for the cases of profiles.
-    tell_shadow: bool,
+    pub(super) tell_shadow: bool,
     /// Tests only: a model and a wire path whose reading makes evaluation panic.
-    test_panic: Option<(SmolStr, SmolStr)>,
+    pub(super) test_panic: Option<(SmolStr, SmolStr)>,
 }
 
 impl Detector {
@@ -143,7 +143,7 @@ impl Detector {
             device.withdraw(new.as_deref(), now, out);
             match new {
                 Some(plan) => device.adopt(plan, &mut self.alerts),
-                None => device.plan = None,
+                None => device.abandon(),
             }
             self.after(&id);
         }
@@ -205,51 +205,6 @@ impl Detector {
             self.gateway(id.serial(), online, now);
         }
         self.hand_out_alerts(out);
-    }
-
-    /// Takes a control that concerns detection; all others are left to whom they concern. A clock step is not a time at which
-    /// anything is due: what was due moves with it, so do not ask for what is due between its two times before.
-    pub fn control(&mut self, now: Timestamp, control: &Control, out: &mut DetectOut) {
-        match control {
-            Control::Started { .. } => self.started(None, now),
-            Control::SourceUp { source } => {
-                self.fire_until(now, out);
-                self.source_up(source, now.ms());
-            }
-            Control::SourceDown { source } => {
-                self.fire_until(now, out);
-                self.source_down(source, now.ms());
-            }
-            Control::ClockStep { from, to } => self.clock_step(*from, *to, out),
-            Control::Device { device, action, .. } => {
-                self.fire_until(now, out);
-                self.device(now, device, action, out);
-            }
-            Control::PartReplaced { device, part, .. } => {
-                let command = DetectCommand::PartReplaced { part: part.clone() };
-                self.command(now, device, &command, out);
-            }
-            Control::Settings(_)
-            | Control::Profiles { .. }
-            | Control::Zones { .. }
-            | Control::Ticket { .. }
-            | Control::Replay { .. }
-            | Control::End => self.fire_until(now, out),
-        }
-    }
-
-    /// A process started. `last` is when the journal took the record before: from there on we were away. Call it before asking
-    /// for what is due: nothing inside the span is.
-    pub fn started(&mut self, last: Option<Timestamp>, now: Timestamp) {
-        let from = last.unwrap_or(now).ms();
-        let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
-        for id in ids {
-            if let Some(device) = self.devices.get_mut(&id) {
-                device.blind_from(from);
-                self.down.insert(device.head.source.clone());
-            }
-            self.after(&id);
-        }
     }
 
     /// Does what the desk asks.
@@ -339,7 +294,7 @@ impl Detector {
         self.after(device);
     }
 
-    fn fire_until(&mut self, until: Timestamp, out: &mut DetectOut) {
+    pub(super) fn fire_until(&mut self, until: Timestamp, out: &mut DetectOut) {
         while let Some((due, id)) = self.due.first().cloned() {
             if due > until {
                 break;
@@ -359,12 +314,12 @@ impl Detector {
     }
 
     /// After a change: what is due next, and that it must be saved.
-    fn after(&mut self, id: &DeviceId) {
+    pub(super) fn after(&mut self, id: &DeviceId) {
         self.dirty.insert(id.clone());
         self.schedule(id);
     }
 
-    fn schedule(&mut self, id: &DeviceId) {
+    pub(super) fn schedule(&mut self, id: &DeviceId) {
         let Some(device) = self.devices.get_mut(id) else {
             return;
         };
@@ -381,104 +336,12 @@ impl Detector {
         device.due = due;
     }
 
-    fn device(
-        &mut self,
-        now: Timestamp,
-        id: &DeviceId,
-        action: &DeviceAction,
-        out: &mut DetectOut,
-    ) {
-        match action {
-            DeviceAction::Set { identity } => {
-                if let Some(device) = self.devices.get_mut(id) {
-                    device.identify(identity);
-                    self.after(id);
-                }
-            }
-            DeviceAction::PartReplaced { part, .. } => {
-                let command = DetectCommand::PartReplaced { part: part.clone() };
-                self.command(now, id, &command, out);
-            }
-            // The desk cancels its tickets and then asks to forget it; a stranger is not here yet.
-            DeviceAction::Adopt | DeviceAction::Retire => {}
-        }
-    }
-
-    fn forget(&mut self, id: &DeviceId) {
+    pub(super) fn forget(&mut self, id: &DeviceId) {
         if let Some(device) = self.devices.remove(id) {
             if let Some(due) = device.due {
                 self.due.remove(&(due, id.clone()));
             }
             self.dirty.insert(id.clone());
-        }
-    }
-
-    fn source_down(&mut self, source: &str, now: i64) {
-        self.down.insert(source.into());
-        for id in self.of_source(source) {
-            if let Some(device) = self.devices.get_mut(&id) {
-                device.blind_from(now);
-            }
-            self.after(&id);
-        }
-    }
-
-    fn source_up(&mut self, source: &str, now: i64) {
-        self.down.remove(source);
-        for id in self.of_source(source) {
-            if let Some(device) = self.devices.get_mut(&id) {
-                device.source_up(now);
-            }
-            self.after(&id);
-        }
-    }
-
-    fn of_source(&self, source: &str) -> Vec<DeviceId> {
-        self.devices
-            .iter()
-            .filter(|(_, device)| device.head.source == source)
-            .map(|(id, _)| id.clone())
-            .collect()
-    }
-
-    fn clock_step(&mut self, from: Timestamp, to: Timestamp, out: &mut DetectOut) {
-        let by = to.since(from);
-        // A step back does not take the journal's time back: it waits until the wall clock has caught up.
-        if by <= 0 {
-            return;
-        }
-        self.fire_until(from, out);
-        let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
-        for id in ids {
-            if let Some(device) = self.devices.get_mut(&id) {
-                device.shift(by);
-            }
-            self.after(&id);
-        }
-    }
-
-    /// A gateway came or went: while it is offline, the silence of its devices means nothing.
-    fn gateway(&mut self, serial: &str, online: Option<bool>, now: Timestamp) {
-        let down = online == Some(false);
-        let changed = if down {
-            self.gateways_down.insert(serial.into())
-        } else {
-            self.gateways_down.remove(serial)
-        };
-        if !changed {
-            return;
-        }
-        let ids: Vec<DeviceId> = self
-            .devices
-            .iter()
-            .filter(|(_, device)| device.head.identity.via.as_deref() == Some(serial))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in ids {
-            if let Some(device) = self.devices.get_mut(&id) {
-                device.mute(down, now.ms());
-            }
-            self.after(&id);
         }
     }
 

@@ -170,8 +170,10 @@ impl Device {
         let fresh = timed && !lags;
         self.catch_up(lags, fresh, telemetry.records.len(), around.now);
         let deferring = telemetry.batch || self.head.catch_up.is_some();
-        let late = deferring || lags;
+        let newest = telemetry.records.last().map(|record| record.event_time);
         for record in &telemetry.records {
+            let behind = newest.map_or(0, |newest| newest.since(record.event_time));
+            let late = telemetry.lag_ms.is_some_and(|lag| lag + behind > LAG_MS);
             self.record(record, late, around);
             self.publish(!deferring, around);
         }

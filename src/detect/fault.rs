@@ -9,6 +9,7 @@ use super::body::{Body, NEVER, Pass};
 use super::eval::Eval;
 use super::event::Evidence;
 use super::evidence;
+use super::node::NodeState;
 use super::plan::Plan;
 use crate::profile::{Fault, FaultIdx, Recheck, RuleState, SessionIdx, Severity, Stage, StageRule};
 use crate::telemetry::{DAY_MS, MINUTE_MS, Text};
@@ -165,7 +166,12 @@ struct Look {
 }
 
 /// A stage of it, as far as it may be judged.
-fn stage(eval: Eval<'_>, rule: Option<&StageRule>, held_back: bool) -> (Option<bool>, bool) {
+fn stage(
+    eval: Eval<'_>,
+    rule: Option<&StageRule>,
+    held_back: bool,
+    runs: bool,
+) -> (Option<bool>, bool) {
     let Some(rule) = rule else {
         return (Some(false), false);
     };
@@ -184,7 +190,7 @@ fn stage(eval: Eval<'_>, rule: Option<&StageRule>, held_back: bool) -> (Option<b
     };
     (
         truth,
-        truth == Some(true) || hopeful.cond(&rule.when) == Some(true),
+        truth == Some(true) || runs && hopeful.cond(&rule.when) == Some(true),
     )
 }
 
@@ -224,8 +230,16 @@ fn look(plan: &Plan, body: &Body, pass: &Pass, at: FaultIdx, fault: &Fault) -> L
         ..Eval::new(plan, body, pass)
     };
     let held_back = held_back(plan, body, at).is_some();
-    let (warn, warn_hopeful) = stage(eval, fault.warn.as_ref(), held_back);
-    let (hard, hard_hopeful) = stage(eval, fault.fault.as_ref(), held_back);
+    // Without a hold that runs, hope is what is: most looks end here.
+    let runs = fault.nodes.iter().any(|node| {
+        body.nodes.get(*node).is_some_and(|slot| match &slot.state {
+            NodeState::Held(held) => held.is_running(),
+            NodeState::HeldOf(held) => held.newest(),
+            _ => false,
+        })
+    });
+    let (warn, warn_hopeful) = stage(eval, fault.warn.as_ref(), held_back, runs);
+    let (hard, hard_hopeful) = stage(eval, fault.fault.as_ref(), held_back, runs);
     let worst = |warn: bool, hard: bool| match (warn, hard) {
         (_, true) => Some(Stage::Fault),
         (true, false) => Some(Stage::Warn),

@@ -14,6 +14,8 @@ mod body;
 
 mod command;
 
+mod controls;
+
 mod derive;
 
 mod detector;

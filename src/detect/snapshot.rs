@@ -55,6 +55,24 @@ pub(super) struct Slot {
     /// Of faults and events, which are found by name: an open ticket outlives a changed limit.
     name: Option<smol_str::SmolStr>,
     bytes: Vec<u8>,
+    /// Of the bytes: damaged ones may still read as something.
+    sum: u64,
+}
+
+impl Slot {
+    /// The state, if its bytes are whole.
+    fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        (sum(&self.bytes) == self.sum)
+            .then(|| postcard::from_bytes(&self.bytes).ok())
+            .flatten()
+    }
+}
+
+/// FNV-1a: enough to notice a damaged disk.
+fn sum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 impl Device {
@@ -65,7 +83,8 @@ impl Device {
             None => self.loose.clone(),
         };
         let mut bytes = FORMAT.to_le_bytes().to_vec();
-        bytes.extend(encode(&(&self.head, slots)));
+        let head = encode(&self.head);
+        bytes.extend(encode(&(sum(&head), head, slots)));
         bytes
     }
 
@@ -82,7 +101,12 @@ impl Device {
         if found != FORMAT {
             return Err(RestoreError::Format { device: id, found });
         }
-        let (head, slots): (Head, Vec<Slot>) = postcard::from_bytes(rest).map_err(|_| damaged())?;
+        let (check, head, slots): (u64, Vec<u8>, Vec<Slot>) =
+            postcard::from_bytes(rest).map_err(|_| damaged())?;
+        if sum(&head) != check {
+            return Err(damaged());
+        }
+        let head: Head = postcard::from_bytes(&head).map_err(|_| damaged())?;
         let mut device = Self::new(id, &head.source, None);
         device.head = head;
         device.loose = slots;
@@ -109,6 +133,14 @@ impl Device {
             ));
         }
         self.plan = Some(plan);
+    }
+
+    /// Its rules are gone: what was learnt waits for them to come back.
+    pub(super) fn abandon(&mut self) {
+        if let Some(plan) = self.plan.take() {
+            self.loose = slots(&plan, &self.body);
+            self.body = Body::default();
+        }
     }
 
     /// Drops all that was learnt; who the device is stays, and what the desk was told.
@@ -140,11 +172,12 @@ fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 fn slots(plan: &Plan, body: &Body) -> Vec<Slot> {
     let program = &plan.program;
     let mut slots = Vec::new();
-    let mut add = |kind, hash, name: Option<&smol_str::SmolStr>, bytes| {
+    let mut add = |kind, hash, name: Option<&smol_str::SmolStr>, bytes: Vec<u8>| {
         slots.push(Slot {
             kind,
             hash,
             name: name.cloned(),
+            sum: sum(&bytes),
             bytes,
         });
     };
@@ -178,12 +211,12 @@ fn fill(plan: &Plan, body: &mut Body, slots: &[Slot]) -> usize {
     for slot in slots {
         let read = match slot.kind {
             SlotKind::Signal => put(
-                &slot.bytes,
+                slot,
                 program.signals.iter().map(|rule| rule.hash == slot.hash),
                 &mut body.signals,
             ),
             SlotKind::Event => put(
-                &slot.bytes,
+                slot,
                 program
                     .events
                     .iter()
@@ -191,17 +224,17 @@ fn fill(plan: &Plan, body: &mut Body, slots: &[Slot]) -> usize {
                 &mut body.events,
             ),
             SlotKind::Session => put(
-                &slot.bytes,
+                slot,
                 program.sessions.iter().map(|rule| rule.hash == slot.hash),
                 &mut body.sessions,
             ),
             SlotKind::Derive => put(
-                &slot.bytes,
+                slot,
                 program.derives.iter().map(|rule| rule.hash == slot.hash),
                 &mut body.derives,
             ),
             SlotKind::Node => put(
-                &slot.bytes,
+                slot,
                 program.nodes.iter().map(|rule| rule.hash == slot.hash),
                 &mut body.nodes,
             ),
@@ -214,7 +247,7 @@ fn fill(plan: &Plan, body: &mut Body, slots: &[Slot]) -> usize {
 
 /// Reads a state into every slot of its rule. False when it could not be read.
 fn put<T: DeserializeOwned + Clone>(
-    bytes: &[u8],
+    from: &Slot,
     wanted: impl Iterator<Item = bool>,
     into: &mut [T],
 ) -> bool {
@@ -224,7 +257,7 @@ fn put<T: DeserializeOwned + Clone>(
             continue;
         }
         if state.is_none() {
-            let Ok(read) = postcard::from_bytes::<T>(bytes) else {
+            let Some(read) = from.read::<T>() else {
                 return false;
             };
             state = Some(read);
@@ -249,7 +282,7 @@ fn fault(plan: &Plan, body: &mut Body, slot: &Slot) -> bool {
     }) else {
         return true;
     };
-    let Ok(read) = postcard::from_bytes::<super::fault::FaultSlot>(&slot.bytes) else {
+    let Some(read) = slot.read::<super::fault::FaultSlot>() else {
         return false;
     };
     *state = if rule.hash == slot.hash {

@@ -181,6 +181,10 @@ impl Pipeline {
     /// Applies one entry.
     pub fn step(&mut self, entry: &Entry, effects: &mut Effects) {
         let now = entry.received_at;
+        if matches!(entry.record, Record::Control(Control::Started { .. })) {
+            // Before anything is asked what is due: our own absence proves nothing.
+            self.detect.started(self.last, now);
+        }
         self.fire_due(now, effects);
         match &entry.record {
             Record::Message(message) => self.message(entry.position, now, now, message, effects),
@@ -380,18 +384,18 @@ impl Pipeline {
                 self.detect.zones(&self.context.settings.timezone, zones);
             }
             Control::Profiles { profiles, words } => self.activate(now, profiles, words, effects),
-            Control::Started { .. } => {
-                self.detect.started(self.last, now);
-            }
             Control::SourceUp { .. } | Control::SourceDown { .. } | Control::ClockStep { .. } => {
                 let mut out = DetectOut::default();
                 self.detect.control(now, control, &mut out);
                 self.settle(now, out, effects);
             }
             Control::Device { device, action, .. } => {
-                let mut out = DetectOut::default();
-                self.detect.control(now, control, &mut out);
-                self.settle(now, out, effects);
+                // A replaced part and a retirement reach detection as commands of the desk.
+                if let DeviceAction::Set { .. } = action {
+                    let mut out = DetectOut::default();
+                    self.detect.control(now, control, &mut out);
+                    self.settle(now, out, effects);
+                }
                 self.device_action(now, device, action, effects);
                 effects.answers.push((position, Answer::Device));
             }
@@ -434,7 +438,7 @@ impl Pipeline {
                 self.message(*rejected, *received_at, now, message, effects);
                 effects.replayed.push(*rejected);
             }
-            Control::End => {}
+            Control::Started { .. } | Control::End => {}
         }
     }
 

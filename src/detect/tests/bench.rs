@@ -29,7 +29,7 @@ pub(super) fn profile(signals: &str, fault: &str) -> String {
     let signals: String = signals
         .lines()
         .map(|line| match line.rfind('}') {
-            Some(end) if line.contains("= {") && !line.contains("label") => {
+            Some(end) if line.contains("from = ") && !line.contains("label") => {
                 format!("{}, {label} }}\n", line[..end].trim_end())
             }
             _ => format!("{line}\n"),
@@ -68,6 +68,7 @@ pub(super) fn compile(text: &str) -> Arc<Profiles> {
         Err(list) => panic!(
             "{}\n{text}",
             list.iter()
+                .filter(|one| one.level == crate::profile::Level::Error)
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
                 .join("\n")
@@ -182,19 +183,6 @@ impl Bench {
 
     pub(super) fn events(&mut self) -> Vec<FaultEvent> {
         std::mem::take(&mut self.out).events
-    }
-
-    /// Saves everything and goes on in another detector.
-    pub(super) fn restart(&mut self, text: &str) {
-        let rows = self.detector.take_dirty();
-        let mut detector = Detector::new();
-        detector.activate(self.now, &compile(text), &mut self.out);
-        for (id, row) in rows {
-            detector
-                .restore(&id, &row.expect("a device"))
-                .expect("its own state");
-        }
-        self.detector = detector;
     }
 }
 

@@ -141,7 +141,7 @@ fn k_of_n_counts_known_values_of_the_derive() {
 v = { from = "v", unit = "V", range = [0, 10], stale_after = "150 s" }
 w = { from = "w", unit = "V", range = [0, 10], stale_after = "1 s" }
 [derive]
-d = { per = "sample", value = "v", unit = "V" }"#,
+d = { per = "sample", value = "v", unit = "V", label = { en = "d", zh = "d" } }"#,
         "when = \"held(d >= 5 V, 2 of 3)\"\nclear = \"v < 1 V\"",
     );
     let mut bench = Bench::new(&text);

@@ -1,9 +1,19 @@
 //! Detection as its callers see it: messages and controls in, changes of faults out.
 
+mod absence;
+
+mod baselines;
+
 mod bench;
 
 mod holds;
 
 mod same;
 
+mod sessions;
+
+mod states;
+
 mod time;
+
+mod windows;

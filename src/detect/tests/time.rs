@@ -69,7 +69,9 @@ fn an_s1_stage_is_decided_at_once_from_old_data() {
         events.iter().map(super::bench::line).collect::<Vec<_>>(),
         ["Raised f.fault @10", "Cleared f.fault @20"]
     );
-    assert!(events[0].late);
+    assert!(!events[0].late, "half a minute is not late");
+    bench.tele_late(1000.0, 100.0, &[("out", 50.0)]);
+    assert!(bench.events()[0].late);
 }
 
 #[test]

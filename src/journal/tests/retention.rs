@@ -194,8 +194,13 @@ fn a_full_journal_still_takes_controls_and_ticks_within_its_reserve() {
     assert_eq!(append(&journal, vec![started, Record::Tick]), Ok(last));
     let mixed = [vec![Record::Tick], noise(number)].concat();
     assert_eq!(append(&journal, mixed), Err(AppendError::Full));
-    let large: Record = Record::Control(Control::ReplayRejected {
-        positions: (0..1000).map(Position).collect(),
+    let text = ProfileText {
+        name: "large.toml".into(),
+        text: "x".repeat(8_000),
+    };
+    let large: Record = Record::Control(Control::Profiles {
+        profiles: vec![text],
+        words: vec![],
     });
     let mut taken = 0;
     while append(&journal, vec![large.clone()]).is_ok() {
