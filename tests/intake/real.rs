@@ -248,6 +248,34 @@ async fn ten_thousand_queued_messages_pass_a_slow_journal_and_a_small_queue() {
 }
 
 #[tokio::test]
+async fn a_journal_that_stands_still_ends_the_connection_and_loses_nothing() {
+    for version in BOTH {
+        let broker = Mosquitto::start("max_inflight_messages 0\n");
+        let mut small = settings(&broker.url(), version);
+        small.limits.waiting_messages = 10;
+        small.limits.stall = Duration::from_millis(100);
+        let journal = Journal::new(Mode::Prompt);
+        let source = Running::start(small, &journal);
+        eventually("the first fence", || source.now().fences == 1).await;
+        journal.set(Mode::Hold);
+        publish(broker.port(), 1, false, range(0..1_500)).await;
+        eventually("the complaint", || {
+            source.now().state == SourceState::Stalled
+        })
+        .await;
+        let held = journal.held();
+        assert!(
+            held < 600,
+            "{held} messages in memory, with room for 10 and some spare"
+        );
+        journal.set(Mode::Prompt);
+        journal.release();
+        eventually("everything", || numbers(&journal.messages()).len() == 1_500).await;
+        source.stop().await.expect("an orderly stop");
+    }
+}
+
+#[tokio::test]
 async fn what_waited_in_the_queue_is_marked_until_the_fence_comes_back() {
     for version in BOTH {
         let broker = Mosquitto::start("");

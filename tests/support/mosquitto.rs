@@ -104,7 +104,8 @@ impl Mosquitto {
         let mut base = String::from("user root\nallow_anonymous true\npersistence true\n");
         // Mosquitto refuses some settings twice.
         if !self.config.contains("persistence_location") {
-            base += &format!("persistence_location {}/\n", self.dir.path().display());
+            let place = self.dir.path().display().to_string();
+            base.extend(["persistence_location ", &place, "/\n"]);
         }
         if !self.config.contains("max_queued_messages") {
             base += "max_queued_messages 0\n";
