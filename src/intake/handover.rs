@@ -247,3 +247,94 @@ fn size(record: &Record) -> usize {
         Record::Control(_) | Record::Tick => RECORD_BYTES,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::intake::client::ConnectOptions;
+    use crate::intake::client::Connection;
+    use crate::intake::settings::BrokerSettings;
+    use crate::intake::sink::Done;
+    use crate::intake::sink::SinkError;
+    use crate::telemetry::RawMessage;
+
+    /// Refuses the first append, and keeps what comes later.
+    #[derive(Default)]
+    struct OnceFull {
+        appends: Mutex<Vec<Vec<Record>>>,
+    }
+
+    impl Sink for OnceFull {
+        fn append(&self, records: Vec<Record>, done: Done) {
+            let mut appends = self.appends.lock().unwrap();
+            appends.push(records);
+            let result = if appends.len() == 1 {
+                Err(SinkError::Full)
+            } else {
+                Ok(())
+            };
+            drop(appends);
+            done(result);
+        }
+    }
+
+    fn item(generation: u64, payload: &'static str) -> Item {
+        Item {
+            generation,
+            record: Record::Message(RawMessage {
+                source: "plant".into(),
+                topic: "t".into(),
+                payload: payload.into(),
+                qos: 0,
+                dup: false,
+                retained: false,
+                queued: false,
+                content_type: None,
+                oversize: None,
+            }),
+            ack: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_refused_message_does_not_overtake_it() {
+        let settings = BrokerSettings::new(
+            "plant",
+            "mqtt://b".parse().expect("an address"),
+            "id".into(),
+            vec!["#".into()],
+        );
+        let options = ConnectOptions::consumer(&settings).expect("options");
+        let connection = Connection::open(options);
+        let status = Arc::new(SourceStatus::new("plant"));
+        let lane = Arc::new(AckLane::new(Arc::clone(&status)));
+        let sink = Arc::new(OnceFull::default());
+        let (handover, end) = Handover::start(
+            "plant",
+            Limits {
+                batch_bytes: 1,
+                ..Limits::default()
+            },
+            &status,
+            Arc::clone(&sink) as Arc<dyn Sink>,
+            Arc::clone(&lane),
+        )
+        .expect("a thread");
+        lane.open(1, connection.requests());
+        assert!(handover.give(item(1, "refused")));
+        assert!(handover.give(item(1, "must not overtake")));
+        handover.backlog().empty().await;
+        lane.open(2, connection.requests());
+        assert!(handover.give(item(2, "on the next connection")));
+        drop(handover);
+        end.await.expect("the thread to end");
+        let kept = sink.appends.lock().unwrap().len();
+        assert_eq!(
+            kept, 2,
+            "the refused one, and the one of the next connection"
+        );
+        assert_eq!(status.snapshot().qos0_dropped, 1);
+    }
+}

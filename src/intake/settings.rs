@@ -75,6 +75,14 @@ impl BrokerSettings {
         if let Some(bad) = self.filters.iter().find(|one| !filter::is_valid(one)) {
             return Err(SettingsError::Filter(bad.clone()));
         }
+        self.check_connection()
+    }
+
+    /// The same for a connection that only publishes: filters do not matter.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_connection(&self) -> Result<(), SettingsError> {
         if self.client_id.is_empty()
             || self.client_id.len() > CLIENT_ID_LIMIT
             || self.client_id.contains(['+', '#', '/', '\0'])

@@ -128,7 +128,8 @@ impl Source {
                 Ended::JournalRefused(error) => {
                     tracing::error!(source = %self.settings.name, %error, "nothing is acknowledged until the journal takes messages again");
                     self.status.set(SourceState::Stalled);
-                    self.wait(error.to_string(), false).await;
+                    let delay = self.backoff.next(rand::random());
+                    self.rest(delay).await;
                 }
                 Ended::Closed => {
                     self.wait("the broker closed the connection".into(), contested)
@@ -456,12 +457,14 @@ impl Source {
         } else {
             tracing::warn!(source = %self.settings.name, address = %self.settings.address, error, attempt, delay_ms = delay.as_millis(), "no connection");
         }
-        if !matches!(self.status.snapshot().state, SourceState::Stalled) {
-            self.status.set(SourceState::Connecting {
-                attempt,
-                error: Some(error),
-            });
-        }
+        self.status.set(SourceState::Connecting {
+            attempt,
+            error: Some(error),
+        });
+        self.rest(delay).await;
+    }
+
+    async fn rest(&mut self, delay: Duration) {
         tokio::select! {
             () = stopped(&mut self.shutdown) => {}
             () = tokio::time::sleep(delay) => {}

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     fn settings(version: MqttVersion, filters: &[&str]) -> BrokerSettings {
-        let filters = filters.iter().map(|filter| SmolStr::new(filter)).collect();
+        let filters = filters.iter().map(SmolStr::new).collect();
         let address = "mqtt://b".parse().expect("an address");
         let mut settings = BrokerSettings::new("plant", address, "id".into(), filters);
         settings.version = version;

@@ -14,3 +14,5 @@ mod odd;
 mod real;
 
 mod secure;
+
+mod table;

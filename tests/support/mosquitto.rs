@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
@@ -20,7 +22,8 @@ const ATTEMPTS: usize = 5;
 
 /// A running broker.
 pub(crate) struct Mosquitto {
-    child: Option<Child>,
+    /// The process, and the end of its log, which comes when it ends.
+    child: Option<(Child, Receiver<()>)>,
     port: u16,
     dir: tempfile::TempDir,
     config: String,
@@ -65,15 +68,24 @@ impl Mosquitto {
 
     /// Ends it in order: it saves sessions and queues.
     pub(crate) fn stop(&mut self) {
-        let Some(mut child) = self.child.take() else {
+        let Some((mut child, ended)) = self.child.take() else {
             return;
         };
-        let ended = Command::new("kill")
-            .args(["-TERM", &child.id().to_string()])
-            .status()
-            .expect("the kill program");
-        assert!(ended.success(), "mosquitto was not there to be stopped");
-        child.wait().expect("mosquitto to end");
+        // A signal that comes just after the start is lost to it, so it is told until it listens.
+        for _ in 0..ATTEMPTS {
+            let told = Command::new("kill")
+                .args(["-TERM", &child.id().to_string()])
+                .status()
+                .expect("the kill program");
+            assert!(told.success(), "mosquitto was not there to be stopped");
+            if ended.recv_timeout(PATIENCE / 10) != Err(RecvTimeoutError::Timeout) {
+                child.wait().expect("mosquitto to end");
+                return;
+            }
+        }
+        child.kill().ok();
+        child.wait().ok();
+        panic!("mosquitto did not stop");
     }
 
     /// Starts it again on the same port and with the same files.
@@ -89,10 +101,15 @@ impl Mosquitto {
 
     fn text(&self) -> String {
         let listener = format!("listener {} 127.0.0.1", self.port);
-        let base = format!(
-            "user root\nallow_anonymous true\npersistence true\npersistence_location {}/\nmax_queued_messages 0\n",
-            self.dir.path().display()
-        );
+        let mut base = String::from("user root\nallow_anonymous true\npersistence true\n");
+        // Mosquitto refuses some settings twice.
+        if !self.config.contains("persistence_location") {
+            let place = self.dir.path().display().to_string();
+            base.extend(["persistence_location ", &place, "/\n"]);
+        }
+        if !self.config.contains("max_queued_messages") {
+            base += "max_queued_messages 0\n";
+        }
         if self.config.contains("{listener}") {
             format!("{base}{}\n", self.config.replace("{listener}", &listener))
         } else {
@@ -116,6 +133,7 @@ impl Mosquitto {
             });
         let log = BufReader::new(child.stderr.take().expect("its log"));
         let (running, is_running) = sync_channel(1);
+        let (end, ended) = sync_channel::<()>(0);
         thread::spawn(move || {
             // Read to the end, so that the broker never waits for us.
             for line in log.lines().map_while(Result::ok) {
@@ -123,9 +141,10 @@ impl Mosquitto {
                     running.try_send(()).ok();
                 }
             }
+            drop(end);
         });
         if is_running.recv_timeout(PATIENCE).is_ok() {
-            self.child = Some(child);
+            self.child = Some((child, ended));
             return true;
         }
         child.kill().ok();
@@ -136,7 +155,7 @@ impl Mosquitto {
 
 impl Drop for Mosquitto {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
+        if let Some((mut child, _)) = self.child.take() {
             child.kill().ok();
             child.wait().ok();
         }

@@ -4,6 +4,9 @@
 //! named in the totals: a row is never lost without a word. The table is read through before the first message leaves, so
 //! that a mistake in its last line is not found after an hour.
 
+use std::io;
+use std::io::IsTerminal as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::settings::BrokerSettings;
+use super::settings::SettingsError;
 use crate::telemetry::Timestamp;
 
 mod options;
@@ -90,6 +94,9 @@ impl Totals {
 /// Why a table was not played to its end. What was done until then stands in `totals` where there was anything.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
+    /// How to reach the broker cannot work.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The table or its options.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -123,6 +130,7 @@ pub async fn publish(
     shutdown: watch::Receiver<bool>,
     progress: &mut (dyn FnMut(&Totals) + Send),
 ) -> Result<Totals, PublishError> {
+    options.broker.check_connection()?;
     let table = table::Table::open(&options.csv, &options.table)?;
     let summary = table.check()?;
     let mut sender = sender::Sender::new(&options.broker, shutdown);
@@ -163,6 +171,23 @@ pub async fn publish(
     let totals = sender.finish().await?;
     progress(&totals);
     Ok(totals)
+}
+
+/// Tells progress on one line of standard error, when that is a terminal; else nothing.
+#[must_use]
+pub fn terminal_progress() -> Box<dyn FnMut(&Totals) + Send> {
+    let mut terminal = io::stderr();
+    let is_terminal = terminal.is_terminal();
+    Box::new(move |totals| {
+        if is_terminal {
+            let done = totals.published + totals.refused + totals.empty;
+            // A terminal that is gone is no reason to stop.
+            write!(terminal, "\r{done} of {} rows", totals.rows).ok();
+            if done == totals.rows {
+                writeln!(terminal).ok();
+            }
+        }
+    })
 }
 
 /// When a row is due, and which stamp it carries.

@@ -1,3 +1,5 @@
+//! Tables as text in, messages of the native convention out.
+
 use std::io::Write as _;
 
 use super::*;
