@@ -11,9 +11,7 @@ use super::profiles;
 
 /// Looks for mistakes in fault profiles and prints what they cost per device.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  foremend check device-profiles\n  foremend check device-profiles/ts-flash5.toml"
-)]
+#[command(after_help = "Example:\n  foremend check device-profiles")]
 pub(super) struct Check {
     /// Profiles, or folders of them.
     #[arg(required = true, value_name = "PATH")]

@@ -12,7 +12,9 @@ use crate::config::Config;
 
 /// Says a model's faults in plain words.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  foremend explain ts-flash5 scale")]
+#[command(
+    after_help = "Example:\n  foremend explain MODEL FAULT\n\nModels are those of device-profiles; without FAULT all of a model are told."
+)]
 pub(super) struct Explain {
     /// The model.
     model: String,

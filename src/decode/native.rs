@@ -235,6 +235,6 @@ const fn example(kind: Kind) -> &'static str {
         Kind::Tele => r#"{"ts":1760000000,"s":{"water.out_c":37.8}}"#,
         Kind::Event => r#"{"ts":1760000000,"e":"session_end","d":{"duration_s":128}}"#,
         Kind::Batch => r#"{"sent":1760086400,"recs":[{"ts":1760000000,"s":{}}]}"#,
-        Kind::Ident => r#"{"serial":"TSF5-000123","model":"ts-flash5"}"#,
+        Kind::Ident => r#"{"serial":"TSF5-000123","model":"model-a"}"#,
     }
 }

@@ -45,6 +45,7 @@ fn rule(severity: Severity, action: &str) -> StageRule {
 
 fn fault(name: &str, warn: Option<Severity>, fault: Option<Severity>, signals: &[usize]) -> Fault {
     Fault {
+        label: None,
         name: name.into(),
         code: "B1".into(),
         title: Text::new(format!("title of {name}"), format!("{name} 标题")),
@@ -95,6 +96,8 @@ pub(super) fn program() -> Program {
     let mut sensor = fault("sensor", None, Some(Severity::S3), &[0]);
     sensor.sensor_of = vec![0];
     Program {
+        archetype: None,
+        maintainers: vec![],
         model: "basin-1".into(),
         kind: "basin".into(),
         name: Text::same("Basin"),

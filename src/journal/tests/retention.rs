@@ -17,6 +17,7 @@ use crate::journal::JournalError;
 use crate::journal::JournalOptions;
 use crate::telemetry::DAY_MS;
 use crate::telemetry::Position;
+use crate::telemetry::ProfileText;
 
 /// Four segments (1-10, 11-20, 21-30, 31), the sealed ones of them older than 35 days.
 fn old(dir: &std::path::Path, prepare: impl FnOnce(&Journal)) -> Journal {

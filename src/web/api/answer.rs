@@ -116,7 +116,7 @@ pub(super) struct TicketAnswer {
     kind: TicketKind,
     #[schema(value_type = String, example = "TF3")]
     code: SmolStr,
-    #[schema(value_type = String, example = "ts-flash5/TSF5-000123")]
+    #[schema(value_type = String, example = "model-a/TSF5-000123")]
     device: DeviceId,
     model: String,
     serial: String,

@@ -42,7 +42,7 @@ pub(super) struct DeviceParams {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Device)]
 pub(super) struct DeviceAnswer {
-    #[schema(value_type = String, example = "ts-flash5/TSF5-000123")]
+    #[schema(value_type = String, example = "model-a/TSF5-000123")]
     device: DeviceId,
     model: String,
     serial: String,

@@ -19,7 +19,7 @@ use super::answer::{TextShape, WordAnswer, word};
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Profile)]
 pub(super) struct ProfileAnswer {
-    #[schema(value_type = String, example = "ts-flash5")]
+    #[schema(value_type = String, example = "model-a")]
     model: SmolStr,
     /// Kind of appliance.
     #[schema(value_type = String)]

@@ -31,7 +31,7 @@ const SIGNAL_LIMIT: usize = 128;
 #[into_params(parameter_in = Query)]
 pub(super) struct SeriesParams {
     /// `model/serial`.
-    #[param(example = "ts-flash5/TSF5-000123")]
+    #[param(example = "model-a/TSF5-000123")]
     device: String,
     /// Path on the wire, name in the profile, or `derive.NAME`.
     #[param(example = "water.out_c")]

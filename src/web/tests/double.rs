@@ -273,6 +273,8 @@ fn program() -> Program {
         keep_ms: 0,
     };
     Program {
+        archetype: None,
+        maintainers: vec![],
         model: "ts-flash5".into(),
         kind: "toilet seat".into(),
         name: Text::new("Flash 5", "闪电 5"),
@@ -304,6 +306,7 @@ fn program() -> Program {
         steps: Vec::new(),
         terms: Vec::new(),
         faults: vec![Fault {
+            label: None,
             name: "scale".into(),
             code: "TF3".into(),
             title: Text::new("Limescale", "结垢"),
