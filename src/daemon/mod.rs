@@ -40,6 +40,7 @@ use tokio::task::JoinHandle;
 
 use backend::DaemonBackend;
 use backend::SeriesReader;
+use metrics::Consumer;
 use metrics::Metrics;
 use series::SeriesConsumer;
 use shared::QUESTIONS_LIMIT;
@@ -73,9 +74,11 @@ pub use zones::zone_table;
 /// How long a stop waits for each part; what is not done then is done after the next start.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// How often numbers that nobody reports are looked up, and old points are forgotten.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// How often the series store is told how long to keep points.
-const KEEP_EVERY: u32 = 360;
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often, in looks, a series store that was not ready is asked again for its bucket.
+const BUCKET_EVERY: u32 = 10;
+/// How often, in looks, the series store is told how long to keep points.
+const KEEP_EVERY: u32 = 3_600;
 
 /// The folder of the journal in a data directory.
 #[must_use]
@@ -101,6 +104,8 @@ pub async fn run(
     let (profiles, words) = config::read_profiles(&config.profiles_dir)?;
     let compiled = compile(&profiles, &words, &config)?;
     let opened = Opened::open(&config).await?;
+    // Before anything is journalled: a start that cannot be is none.
+    let listener = listen(config.http.listen).await?;
     let pipeline = recover::load(&opened.checkpoints, &opened.journal)?;
     let announced = announce(&opened.journal, &pipeline, &config, profiles, words).await?;
 
@@ -136,9 +141,6 @@ pub async fn run(
     let mut worker = spawn_worker(Worker::new(pipeline, parts))?;
     wait_for_worker(&shared, announced, &mut worker).await?;
 
-    let listener = tokio::net::TcpListener::bind(config.http.listen).await.with_context(|| {
-        format!("cannot listen on {}; is another foremend running? set http.listen to another address", config.http.listen)
-    })?;
     let address = listener.local_addr()?;
     let backend = DaemonBackend {
         journal: journal.clone(),
@@ -208,6 +210,12 @@ fn compile(
             "the profiles have mistakes; foremend check shows them:\n{}",
             texts.join("\n")
         )
+    })
+}
+
+async fn listen(address: std::net::SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
+    tokio::net::TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; is another foremend running? set http.listen to another address")
     })
 }
 
@@ -360,7 +368,16 @@ async fn keep(
     for look in 0_u32.. {
         let bytes = i64::try_from(journal.stats().bytes).unwrap_or(i64::MAX);
         shared.metrics.journal_bytes.set(bytes);
-        if !bucket_ready || look % KEEP_EVERY == 0 {
+        let behind = journal.last().0.saturating_sub(shared.series_written().0);
+        let consumer = Consumer {
+            consumer: series::CONSUMER.into(),
+        };
+        shared
+            .metrics
+            .journal_lag
+            .get_or_create(&consumer)
+            .set(i64::try_from(behind).unwrap_or(i64::MAX));
+        if look % KEEP_EVERY == 0 || (!bucket_ready && look % BUCKET_EVERY == 0) {
             bucket_ready = ensure_series(&series, retention).await;
         }
         match &*status.borrow() {
