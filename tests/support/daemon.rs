@@ -206,7 +206,7 @@ pub(crate) fn wait_for<T>(what: &str, limit: Duration, mut ready: impl FnMut() -
         }
         assert!(left > Duration::ZERO, "waited {limit:?} in vain for {what}");
         // A pause between two looks at a state, not a wait for a time: nothing is ever sent.
-        drop(timeout.recv_timeout(pause));
+        assert!(timeout.recv_timeout(pause).is_err(), "nothing is ever sent");
         left = left.saturating_sub(pause);
         let _ = &sender;
     }
