@@ -37,7 +37,13 @@ impl Daemon {
             .args(["run", "--config"])
             .arg(&config)
             .stdout(Stdio::piped())
-            .stderr(Stdio::from(std::fs::File::options().create(true).append(true).open(dir.join("foremend.log")).expect("a log")))
+            .stderr(Stdio::from(
+                std::fs::File::options()
+                    .create(true)
+                    .append(true)
+                    .open(dir.join("foremend.log"))
+                    .expect("a log"),
+            ))
             .spawn()
             .expect("the binary starts");
         let stdout = child.stdout.take().expect("piped");
@@ -53,10 +59,19 @@ impl Daemon {
         loop {
             match lines.recv_timeout(START_LIMIT) {
                 Ok(line) => {
-                    if let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) {
-                        let token = std::fs::read_to_string(dir.join("data/admin-token")).expect("the admin token");
+                    if let Some(url) = line
+                        .split_whitespace()
+                        .find(|word| word.starts_with("http://"))
+                    {
+                        let token = std::fs::read_to_string(dir.join("data/admin-token"))
+                            .expect("the admin token");
                         let url = url.trim_end_matches('/').to_owned();
-                        return Ok(Self { child, url, token: token.trim().to_owned(), dir: dir.to_owned() });
+                        return Ok(Self {
+                            child,
+                            url,
+                            token: token.trim().to_owned(),
+                            dir: dir.to_owned(),
+                        });
                     }
                 }
                 Err(_) => {
@@ -82,8 +97,16 @@ impl Daemon {
 
     /// `POST path` with a JSON body: status and answer.
     pub fn post(&self, path: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
-        let (status, body) = http("POST", &format!("{}{path}", self.url), &self.token, Some(body.to_string()));
-        (status, serde_json::from_str(&body).unwrap_or(serde_json::Value::Null))
+        let (status, body) = http(
+            "POST",
+            &format!("{}{path}", self.url),
+            &self.token,
+            Some(body.to_string()),
+        );
+        (
+            status,
+            serde_json::from_str(&body).unwrap_or(serde_json::Value::Null),
+        )
     }
 
     /// The daemon's log so far.
@@ -98,8 +121,13 @@ impl Daemon {
 
     /// SIGTERM, and wait for the end.
     pub fn stop(mut self) -> ExitStatus {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "SIGTERM could not be sent");
+        let sent = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "SIGTERM could not be sent"
+        );
         self.child.wait().expect("the child ends")
     }
 
@@ -123,7 +151,9 @@ pub fn http(method: &str, url: &str, token: &str, body: Option<String>) -> (u16,
     let rest = url.strip_prefix("http://").expect("plain http");
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = std::net::TcpStream::connect(host).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time limit");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a time limit");
     let body = body.unwrap_or_default();
     let request = format!(
         "{method} /{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
@@ -134,9 +164,22 @@ pub fn http(method: &str, url: &str, token: &str, body: Option<String>) -> (u16,
     stream.read_to_end(&mut answer).expect("answered");
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let status = head.split_whitespace().nth(1).and_then(|code| code.parse().ok()).expect("a status line");
-    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    (status, if chunked { unchunk(body) } else { body.to_owned() })
+    let status = head
+        .split_whitespace()
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .expect("a status line");
+    let chunked = head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked");
+    (
+        status,
+        if chunked {
+            unchunk(body)
+        } else {
+            body.to_owned()
+        },
+    )
 }
 
 fn unchunk(mut body: &str) -> String {
