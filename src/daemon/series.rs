@@ -116,6 +116,16 @@ impl Understanding {
     }
 }
 
+/// Where points come from and go to.
+pub(super) struct Stores {
+    /// What devices said.
+    pub(super) journal: Journal,
+    /// Its outbox has derived values and ticket changes.
+    pub(super) store: Store,
+    /// Where they go.
+    pub(super) series: Series,
+}
+
 /// Moves points from journal and outbox to the series store.
 pub(super) struct SeriesConsumer {
     journal: Journal,
@@ -139,13 +149,16 @@ impl SeriesConsumer {
     /// # Errors
     /// When the saved state cannot be read.
     pub(super) fn open(
-        journal: Journal,
-        store: Store,
+        stores: Stores,
         checkpoints: Checkpoints,
-        series: Series,
         shared: Arc<Shared>,
         shutdown: watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
+        let Stores {
+            journal,
+            store,
+            series,
+        } = stores;
         let mut understanding = Understanding {
             decode: DecodeState::new(),
             profiles: Arc::default(),
@@ -237,11 +250,11 @@ impl SeriesConsumer {
     }
 
     async fn write(writer: &Writer<Series>, shared: &Shared, gatherer: &mut Gatherer) {
-        let Some(gathered) = gatherer.drain() else {
+        let Some(batch) = gatherer.drain() else {
             return;
         };
-        let mut report = writer.write(gathered.points).await;
-        report.add(&gathered.refused);
+        let mut report = writer.write(batch.points).await;
+        report.add(&batch.refused);
         shared.metrics.count_points(&report);
     }
 

@@ -7,10 +7,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// How long a start may take on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// A running `foremend run`.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     /// `http://127.0.0.1:PORT`
     pub url: String,
@@ -21,7 +21,7 @@ pub struct Daemon {
 
 impl Daemon {
     /// Starts `foremend run` with these settings in `dir`; `[http]` and `[data]` are added.
-    pub fn start(dir: &Path, settings: &str) -> Self {
+    pub(crate) fn start(dir: &Path, settings: &str) -> Self {
         match Self::try_start(dir, settings) {
             Ok(daemon) => daemon,
             Err(said) => panic!("foremend did not start: {said}"),
@@ -29,7 +29,11 @@ impl Daemon {
     }
 
     /// Like [`Daemon::start`]; the text of a refusal is returned.
-    pub fn try_start(dir: &Path, settings: &str) -> Result<Self, String> {
+    #[expect(
+        clippy::zombie_processes,
+        reason = "the Daemon waits for it when it is dropped"
+    )]
+    pub(crate) fn try_start(dir: &Path, settings: &str) -> Result<Self, String> {
         let config = dir.join("foremend.toml");
         let whole = format!("[data]\ndir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n{settings}");
         std::fs::write(&config, whole).expect("the settings are written");
@@ -57,46 +61,43 @@ impl Daemon {
         });
         let log = || std::fs::read_to_string(dir.join("foremend.log")).unwrap_or_default();
         loop {
-            match lines.recv_timeout(START_LIMIT) {
-                Ok(line) => {
-                    if let Some(url) = line
-                        .split_whitespace()
-                        .find(|word| word.starts_with("http://"))
-                    {
-                        let token = std::fs::read_to_string(dir.join("data/admin-token"))
-                            .expect("the admin token");
-                        let url = url.trim_end_matches('/').to_owned();
-                        return Ok(Self {
-                            child,
-                            url,
-                            token: token.trim().to_owned(),
-                            dir: dir.to_owned(),
-                        });
-                    }
+            if let Ok(line) = lines.recv_timeout(START_LIMIT) {
+                if let Some(url) = line
+                    .split_whitespace()
+                    .find(|word| word.starts_with("http://"))
+                {
+                    let token = std::fs::read_to_string(dir.join("data/admin-token"))
+                        .expect("the admin token");
+                    let url = url.trim_end_matches('/').to_owned();
+                    return Ok(Self {
+                        child,
+                        url,
+                        token: token.trim().to_owned(),
+                        dir: dir.to_owned(),
+                    });
                 }
-                Err(_) => {
-                    drop(child.kill());
-                    drop(child.wait());
-                    return Err(log());
-                }
+            } else {
+                drop(child.kill());
+                drop(child.wait());
+                return Err(log());
             }
         }
     }
 
     /// `GET path` as JSON, with the admin token.
-    pub fn get(&self, path: &str) -> serde_json::Value {
+    pub(crate) fn get(&self, path: &str) -> serde_json::Value {
         let (status, body) = http("GET", &format!("{}{path}", self.url), &self.token, None);
         assert!((200..300).contains(&status), "GET {path}: {status} {body}");
         serde_json::from_str(&body).unwrap_or_else(|error| panic!("GET {path}: {error}: {body}"))
     }
 
     /// `GET path` as text.
-    pub fn text(&self, path: &str) -> String {
+    pub(crate) fn text(&self, path: &str) -> String {
         http("GET", &format!("{}{path}", self.url), &self.token, None).1
     }
 
     /// `POST path` with a JSON body: status and answer.
-    pub fn post(&self, path: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
+    pub(crate) fn post(&self, path: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
         let (status, body) = http(
             "POST",
             &format!("{}{path}", self.url),
@@ -110,17 +111,17 @@ impl Daemon {
     }
 
     /// The daemon's log so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("foremend.log")).unwrap_or_default()
     }
 
     /// The daemon's process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// SIGTERM, and wait for the end.
-    pub fn stop(mut self) -> ExitStatus {
+    pub(crate) fn stop(mut self) -> ExitStatus {
         let sent = Command::new("kill")
             .args(["-TERM", &self.child.id().to_string()])
             .status();
@@ -132,7 +133,7 @@ impl Daemon {
     }
 
     /// SIGKILL, and wait for the end.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("the child ends");
     }
@@ -146,7 +147,7 @@ impl Drop for Daemon {
 }
 
 /// One HTTP/1.1 request on a connection of its own.
-pub fn http(method: &str, url: &str, token: &str, body: Option<String>) -> (u16, String) {
+pub(crate) fn http(method: &str, url: &str, token: &str, body: Option<String>) -> (u16, String) {
     use std::io::{Read, Write};
     let rest = url.strip_prefix("http://").expect("plain http");
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -196,8 +197,8 @@ fn unchunk(mut body: &str) -> String {
 }
 
 /// Asks until `ready` gives something, at most `limit`; panics with `what` otherwise.
-pub fn wait_for<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
-    let (sender, timeout) = mpsc::sync_channel::<()>(1);
+pub(crate) fn wait_for<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
+    let (_sender, timeout) = mpsc::sync_channel::<()>(1);
     let mut left = limit;
     let pause = Duration::from_millis(20);
     loop {
@@ -205,9 +206,10 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Optio
             return found;
         }
         assert!(left > Duration::ZERO, "waited {limit:?} in vain for {what}");
-        // A pause between two looks at a state, not a wait for a time: nothing is ever sent.
-        drop(timeout.recv_timeout(pause));
+        // A pause between two looks at a state, not a wait for a time.
+        let Err(mpsc::RecvTimeoutError::Timeout) = timeout.recv_timeout(pause) else {
+            unreachable!("nothing is ever sent, and the sender lives");
+        };
         left = left.saturating_sub(pause);
-        let _ = &sender;
     }
 }
