@@ -49,9 +49,9 @@ impl Device {
         // What is known "while the device is online" changes here, by the device's time.
         if let Some(plan) = self.plan.clone() {
             let t = self.carried_over(around.now).max(self.head.clock);
+            around.deferring = self.head.catch_up.is_some();
             self.advance(&plan, t, false, around);
             self.look_at(&plan, t, false, around);
-            self.publish(self.head.catch_up.is_none(), around);
         }
     }
 

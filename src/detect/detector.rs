@@ -101,6 +101,7 @@ impl Detector {
             &mut Around {
                 now: now.ms(),
                 zones: &self.zones,
+                deferring: false,
                 tell_shadow: self.tell_shadow,
                 out,
             },
@@ -191,6 +192,7 @@ impl Detector {
             &mut Around {
                 now: now.ms(),
                 zones: &self.zones,
+                deferring: false,
                 tell_shadow: self.tell_shadow,
                 out,
             },
@@ -226,6 +228,7 @@ impl Detector {
                 &mut Around {
                     now: now.ms(),
                     zones: &self.zones,
+                    deferring: false,
                     tell_shadow: self.tell_shadow,
                     out,
                 },
@@ -305,6 +308,7 @@ impl Detector {
                 device.fire(&mut Around {
                     now: due.ms(),
                     zones: &self.zones,
+                    deferring: false,
                     tell_shadow: self.tell_shadow,
                     out,
                 });

@@ -108,6 +108,8 @@ pub(super) struct Around<'a> {
     pub(super) now: i64,
     /// The time zones.
     pub(super) zones: &'a Zones,
+    /// Changes are told as their net at the end of a batch or catch-up.
+    pub(super) deferring: bool,
     /// Faults in shadow are told too.
     pub(super) tell_shadow: bool,
     /// Where results go.
@@ -170,12 +172,12 @@ impl Device {
         let fresh = timed && !lags;
         self.catch_up(lags, fresh, telemetry.records.len(), around.now);
         let deferring = telemetry.batch || self.head.catch_up.is_some();
+        around.deferring = deferring;
         let newest = telemetry.records.last().map(|record| record.event_time);
         for record in &telemetry.records {
             let behind = newest.map_or(0, |newest| newest.since(record.event_time));
             let late = telemetry.lag_ms.is_some_and(|lag| lag + behind > LAG_MS);
             self.record(record, late, around);
-            self.publish(!deferring, around);
         }
         if fresh {
             self.head.catch_up = None;
@@ -283,7 +285,6 @@ impl Device {
         pass.ended.set(session);
         pass.forced = derives.to_vec();
         self.look(&plan, &mut pass, around);
-        self.publish(true, around);
     }
 
     /// Takes the readings and the occurrence of a record, each by its own place in time.
@@ -400,6 +401,7 @@ impl Device {
             }
             pass.settle();
         }
+        self.publish(!around.deferring, around);
     }
 
     pub(super) fn derive(

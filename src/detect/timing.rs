@@ -24,6 +24,10 @@ impl Device {
             self.moments(plan, to, late, around);
             return;
         };
+        if self.head.clock == NEVER {
+            self.head.blind = None;
+            return;
+        }
         let from = self.carried_over(blind.from).max(self.head.clock);
         self.moments(plan, to.min(from), late, around);
         if to < from {
@@ -127,6 +131,7 @@ impl Device {
             return;
         };
         self.touch(around.now);
+        around.deferring = self.head.catch_up.is_some();
         if self.timers_run() {
             let t = self.carried_over(around.now).max(self.head.clock);
             self.advance(&plan, t, false, around);
@@ -140,9 +145,6 @@ impl Device {
         } else if self.head.clock > NEVER {
             let (t, late) = (self.head.clock, self.head.lagging);
             self.look_at(&plan, t, late, around);
-        }
-        if self.head.catch_up.is_some() {
-            self.publish(false, around);
         }
         self.end_catch_up(around);
     }
