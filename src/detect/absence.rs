@@ -31,12 +31,14 @@ impl Device {
         }
         if let Some(plan) = &self.plan {
             self.body.resolve_limits(plan, &self.head.identity);
+            self.head.unsettled = true;
         }
     }
 
     pub(super) fn set_online(&mut self, online: bool) {
         self.head.online = Some(online);
         self.body.online = online;
+        self.head.unsettled = true;
     }
 
     /// The device says, or its will says, whether it is on the air.

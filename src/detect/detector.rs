@@ -143,7 +143,9 @@ impl Detector {
             }
             device.withdraw(new.as_deref(), now, out);
             match new {
-                Some(plan) => device.adopt(plan, &mut self.alerts),
+                Some(plan) => {
+                    device.adopt(plan, &mut self.alerts);
+                }
                 None => device.abandon(),
             }
             self.after(&id);

@@ -56,6 +56,8 @@ pub(super) struct Head {
     pub(super) catch_up: Option<CatchUp>,
     /// Its current local day.
     pub(super) day: Option<i64>,
+    /// Something changed that no record shows: the next look is at everything.
+    pub(super) unsettled: bool,
     /// A fault of our own froze it; judged again after the next activation.
     pub(super) frozen: bool,
     /// Its gateway is offline since then.
@@ -132,6 +134,7 @@ impl Device {
             lagging: false,
             catch_up: None,
             day: None,
+            unsettled: true,
             frozen: false,
             muted: None,
             touched: NEVER,
@@ -230,6 +233,7 @@ impl Device {
         }
         let t = record.event_time.ms();
         if record.time_unknown {
+            self.head.unsettled = true;
             for (signal, value) in readings(&plan, record) {
                 if let Some(state) = self.body.signals.get_mut(signal) {
                     state.take_untimed(&value);
@@ -243,6 +247,7 @@ impl Device {
         }
         let mut pass = Pass::for_plan(&plan);
         pass.late = late;
+        pass.whole = false;
         pass.past = t < self.head.clock;
         if !pass.past {
             self.advance(&plan, t, late, around);
@@ -366,6 +371,9 @@ impl Device {
     /// One look at everything.
     pub(super) fn look(&mut self, plan: &Plan, pass: &mut Pass, around: &mut Around<'_>) {
         pass.j = around.now;
+        if !pass.past {
+            pass.whole |= std::mem::take(&mut self.head.unsettled);
+        }
         pass.run = pass.t - self.head.blind_total;
         pass.muted = self.head.muted.is_some() || self.head.blind.is_some_and(|blind| !blind.up);
         pass.day = if pass.past && plan.has_day {
@@ -394,8 +402,9 @@ impl Device {
                 changed |= fault::step(plan, &mut self.body, pass, *at);
             }
             for state in &mut self.body.sessions {
-                state.settle(pass.t);
+                self.head.unsettled |= state.settle(pass.t);
             }
+            self.head.unsettled |= changed;
             if !(changed && plan.reads_faults) {
                 break;
             }

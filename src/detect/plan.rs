@@ -25,6 +25,8 @@ pub(super) struct Deps {
     pub(super) derives: Bits,
     /// Nodes.
     pub(super) nodes: Bits,
+    /// Some node that it reads, other than through a derive, changes by time alone; or it looks at other faults.
+    pub(super) timed: bool,
     /// Other faults.
     pub(super) faults: Bits,
     /// It reads something known at its instant only: between two records it is not true.
@@ -62,6 +64,8 @@ pub(super) struct NodePlan {
     pub(super) deps: Deps,
     /// What makes its values.
     pub(super) triggers: Triggers,
+    /// What it gives changes by time alone.
+    pub(super) timed: bool,
     /// Those of its signals that are sampled rather than sent on change.
     pub(super) sampled: Bits,
 }

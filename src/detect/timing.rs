@@ -45,6 +45,7 @@ impl Device {
         }
         self.head.blind_total += to - clock;
         self.head.blind = None;
+        self.head.unsettled = true;
         for (rule, state) in plan.program.sessions.iter().zip(&mut self.body.sessions) {
             if state.start.is_some_and(|start| start + rule.max_ms < to) {
                 state.drop_unseen(to);

@@ -257,8 +257,12 @@ fn entering<'a>(
             Some((entering, WindowFn::Count, window))
         }
         NodeKind::CountStarts { cond, window } => {
-            let truth = Eval::new(plan, body, pass).cond(cond);
-            Some((Entering::Truth(truth), WindowFn::Count, window))
+            let entering = if pass.leaves(&around.deps) {
+                Entering::Nothing
+            } else {
+                Entering::Truth(Eval::new(plan, body, pass).cond(cond))
+            };
+            Some((entering, WindowFn::Count, window))
         }
         _ => None,
     }
