@@ -8,6 +8,7 @@ use super::event::Evidence;
 use super::fault::{Report, rule};
 use super::node;
 use super::plan::Plan;
+use super::windowed;
 use crate::profile::{Cond, FaultIdx, Field, NodeIdx, NodeKind, Num, Stage, TermIdx, Unit};
 use crate::telemetry::{Text, Timestamp};
 
@@ -201,7 +202,7 @@ impl Terms<'_> {
                 term: node.text.clone(),
                 signal: self.main_signal(&node.signals),
                 label: self.label(&node.signals),
-                value: slot.out,
+                value: self.eval.node(at, Field::Value),
                 unit: node.unit.symbol.clone(),
                 op: smol_str::SmolStr::default(),
                 limit: None,
@@ -261,11 +262,11 @@ impl Terms<'_> {
     /// How many values stand behind a number, and since when.
     fn behind(&self, num: &Num) -> (Option<u32>, Option<i64>) {
         match num {
-            Num::Node(node, _) => self
-                .body
-                .nodes
-                .get(*node)
-                .map_or((None, None), |slot| (Some(slot.samples), node::since(slot))),
+            Num::Node(node, _) => self.body.nodes.get(*node).map_or((None, None), |slot| {
+                let read = windowed::read(self.plan, self.body, self.pass, *node);
+                let samples = read.map_or(slot.samples, |read| read.1);
+                (Some(samples), node::since(slot))
+            }),
             Num::Neg(inner) | Num::Abs(inner) => self.behind(inner),
             Num::Binary(_, left, _) => self.behind(left),
             Num::Const(_) | Num::Signal(_) | Num::Derive(_) | Num::Limit(_) => (None, None),

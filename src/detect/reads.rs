@@ -34,6 +34,7 @@ impl<'a> Build<'a> {
                 deps: deps.clone(),
                 triggers: triggers.clone(),
                 timed: true,
+                lazy: false,
                 sampled: Bits::default(),
             })
             .collect();
@@ -92,6 +93,7 @@ impl<'a> Build<'a> {
                         }
                     }
                     *slot = NodePlan {
+                        lazy: false,
                         timed: deps.timed || deps.instant || moves(&node.kind),
                         deps,
                         triggers,
