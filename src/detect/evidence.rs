@@ -234,9 +234,7 @@ impl Terms<'_> {
         };
         let shown = |value: f64| term.unit.from_base(value);
         let (samples, inner) = self.behind(left);
-        let baseline = term
-            .baseline
-            .and_then(|node| self.eval.num(&Num::Node(node, Field::Frozen)));
+        let baseline = term.baseline.and_then(|node| self.frozen(node));
         self.found.push(Evidence {
             term: term.text.clone(),
             signal: term.signal.clone(),
@@ -245,7 +243,7 @@ impl Terms<'_> {
             unit: term.unit.symbol.clone(),
             op: term.op.clone(),
             limit: self.eval.num(right).map(shown),
-            baseline: baseline.map(shown),
+            baseline,
             samples,
             since: if held {
                 Some(Timestamp::from_ms(
@@ -257,6 +255,16 @@ impl Terms<'_> {
             until: None,
             held,
         });
+    }
+
+    /// The frozen baseline behind a node, in its derive's own unit: a relative term has none of its own.
+    fn frozen(&self, node: NodeIdx) -> Option<f64> {
+        let value = self.eval.num(&Num::Node(node, Field::Frozen))?;
+        let NodeKind::Baseline { derive, .. } = &self.plan.program.nodes.get(node)?.kind else {
+            return None;
+        };
+        let derive = self.plan.program.derives.get(*derive)?;
+        Some(derive.unit.from_base(value))
     }
 
     /// How many values stand behind a number, and since when.
