@@ -1,8 +1,14 @@
-#![doc = "Foremend"]
+#![doc = include_str!("README.md")]
 
 pub mod telemetry;
 
 pub mod profile;
+
+pub mod config;
+
+pub mod intake;
+
+pub mod journal;
 
 pub mod decode;
 
@@ -10,9 +16,7 @@ pub mod detect;
 
 pub mod desk;
 
-pub mod intake;
-
-pub mod journal;
+pub mod pipeline;
 
 pub mod checkpoint;
 
@@ -23,3 +27,7 @@ pub mod series;
 pub mod web;
 
 pub mod lab;
+
+pub mod daemon;
+
+pub mod cli;

@@ -33,7 +33,7 @@ impl Detector {
             | Control::Profiles { .. }
             | Control::Zones { .. }
             | Control::Ticket { .. }
-            | Control::ReplayRejected { .. }
+            | Control::Replay { .. }
             | Control::End => self.fire_until(now, out),
         }
     }

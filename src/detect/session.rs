@@ -10,6 +10,11 @@ use super::eval::Eval;
 use super::plan::Plan;
 use crate::profile::{AtMax, Cond, SessionIdx};
 
+/// How long the start condition may be unknown between false and true before the start counts as unseen, ms. Signals that are sent
+/// fast in use and slowly at rest are stale when the use begins and come one after the other; ten seconds is what `at(x, t)` takes
+/// for near, too.
+const START_SLACK_MS: i64 = 10_000;
+
 /// What is remembered of a session kind.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct SessionState {
@@ -21,8 +26,8 @@ pub(super) struct SessionState {
     pub(super) turned: i64,
     /// What the start condition last said while it was known.
     started_by: Option<bool>,
-    /// Since then its signals had a gap.
-    gap_before_start: bool,
+    /// Since when it is unknown because its signals are.
+    unknown_since: Option<i64>,
     /// While it runs, the signals of its end had a gap: nobody knows whether it ended meanwhile.
     gap_inside: bool,
     /// The look at this pass: it ends here.
@@ -45,7 +50,7 @@ impl Default for SessionState {
             number: 0,
             turned: NEVER,
             started_by: None,
-            gap_before_start: false,
+            unknown_since: None,
             gap_inside: false,
             ending: Ending::None,
         }
@@ -123,7 +128,7 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: SessionIdx) ->
     } else {
         false
     };
-    let rises = rises(&mut next, &look, momentary);
+    let rises = rises(&mut next, &look, momentary, pass.t);
     if rises && (next.start.is_none() || (by_event && !ended)) && look.abort != Some(true) {
         next.begin(pass.t);
     }
@@ -177,13 +182,18 @@ fn run(state: &mut SessionState, look: &Look, t: i64, max_ms: i64, at_max: AtMax
 }
 
 /// True when the start condition became true where that could be seen. The first thing ever known of a device counts as seen.
-fn rises(state: &mut SessionState, look: &Look, momentary: bool) -> bool {
+fn rises(state: &mut SessionState, look: &Look, momentary: bool, t: i64) -> bool {
     let Some(truth) = look.start else {
-        state.gap_before_start |= look.start_gap && state.started_by.is_some();
+        if look.start_gap && state.started_by.is_some() {
+            state.unknown_since.get_or_insert(t);
+        }
         return false;
     };
-    let rises = truth && state.started_by != Some(true) && !state.gap_before_start;
-    state.gap_before_start = false;
+    let gap = state
+        .unknown_since
+        .take()
+        .is_some_and(|since| t - since > START_SLACK_MS);
+    let rises = truth && state.started_by != Some(true) && !gap;
     state.started_by = Some(truth && !momentary);
     rises
 }

@@ -10,7 +10,7 @@ use super::eval::Eval;
 use super::node::NodeState;
 use super::plan::{NodePlan, Plan};
 use super::window::{Cells, POINT_LIMIT, Points, Running, SLOPE_LIMIT};
-use crate::profile::{NodeIdx, NodeKind, Window, WindowFn};
+use crate::profile::{Node, NodeIdx, NodeKind, Window, WindowFn};
 
 /// Which session or day the values belong to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -198,6 +198,12 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: NodeIdx) {
     let Some(view) = view(body, pass, window) else {
         return;
     };
+    let held = if view.open && matches!(window, Window::Session(_)) && begins(body, at, view.frame)
+    {
+        held_value(plan, body, pass, node, around)
+    } else {
+        None
+    };
     let Some(slot) = body.nodes.get_mut(at) else {
         return;
     };
@@ -217,6 +223,7 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: NodeIdx) {
             starts(&mut state.truth, truth, around.deps.instant).then_some(1.0)
         }
     };
+    let value = value.or(held);
     let entered = value.is_some() && view.open;
     if let (Some(value), true) = (value, view.open)
         && !(pass.past && state.insert(pass.t, value, func, window))
@@ -233,6 +240,40 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: NodeIdx) {
     if entered || other || due {
         refresh(slot, &view, func, window, pass.t);
     }
+}
+
+/// The window's values are of another session.
+fn begins(body: &Body, at: NodeIdx, frame: Frame) -> bool {
+    matches!(body.nodes.get(at).map(|slot| &slot.state), Some(NodeState::Window(state)) if state.frame != frame)
+}
+
+/// The value that a session finds when it begins, where all signals behind it are told on change: such a value holds until the next
+/// one, so the session has it from its first moment. (Which level the wash runs at was told long before the wash.)
+fn held_value(
+    plan: &Plan,
+    body: &Body,
+    pass: &Pass,
+    node: &Node,
+    around: &NodePlan,
+) -> Option<f64> {
+    let NodeKind::Window { func, input, .. } = &node.kind else {
+        return None;
+    };
+    let of_values = matches!(
+        func,
+        WindowFn::Last
+            | WindowFn::First
+            | WindowFn::Mean
+            | WindowFn::Median
+            | WindowFn::Min
+            | WindowFn::Max
+    );
+    let on_change = around.triggers.derives.is_empty()
+        && !around.triggers.signals.is_empty()
+        && !around.triggers.signals.meets(&around.sampled);
+    let held = of_values && on_change && !pass.past;
+    held.then(|| Eval::new(plan, body, pass).num(input))
+        .flatten()
 }
 
 /// What comes in, for which function, into which window.

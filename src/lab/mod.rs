@@ -1,6 +1,10 @@
-//! The engineers' bench: the same detection over made-up or recorded data.
+//! The engineers' bench: tools that run the daemon's own decoding, detection and decisions over made-up or recorded data.
 //!
 //! It leaves everything that decides to the stages themselves.
+
+pub mod recording;
+
+pub mod replay;
 
 mod cases;
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::{DeviceId, Identity, Position, Timestamp};
+use super::{DeviceId, Identity, Position, RawMessage, Timestamp};
 
 /// A record that is not a message. In recordings and in the journal: a JSON object with its `kind`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,10 +84,14 @@ pub enum Control {
         #[serde(default)]
         key: Option<SmolStr>,
     },
-    /// Rejected messages to be decoded once more, in this order.
-    ReplayRejected {
-        /// Where they lie in the journal.
-        positions: Vec<Position>,
+    /// A rejected message is decoded once more, as of the time it came.
+    Replay {
+        /// Where it was rejected.
+        position: Position,
+        /// When it came.
+        received_at: Timestamp,
+        /// The message itself.
+        message: RawMessage,
     },
     /// The last line of an exported recording: what is due up to here fires.
     End,
@@ -223,7 +227,8 @@ pub enum TicketAction {
 }
 
 /// The name of an action, without what it carries: for tables of allowed moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BasicAction {
     /// See [`TicketAction::Acknowledge`].
     Acknowledge,
@@ -241,6 +246,35 @@ pub enum BasicAction {
     Close,
     /// See [`TicketAction::Reopen`].
     Reopen,
+}
+
+impl BasicAction {
+    /// Every action, in the order in which people meet them.
+    pub const ALL: [Self; 8] = [
+        Self::Acknowledge,
+        Self::Assign,
+        Self::Start,
+        Self::Wait,
+        Self::Comment,
+        Self::Resolve,
+        Self::Close,
+        Self::Reopen,
+    ];
+
+    /// The name in API, journal, database and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "acknowledge",
+            Self::Assign => "assign",
+            Self::Start => "start",
+            Self::Wait => "wait",
+            Self::Comment => "comment",
+            Self::Resolve => "resolve",
+            Self::Close => "close",
+            Self::Reopen => "reopen",
+        }
+    }
 }
 
 impl TicketAction {

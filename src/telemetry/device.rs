@@ -1,5 +1,6 @@
 //! Which device: `model/serial`, and what it says about itself.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -68,6 +69,13 @@ impl DeviceId {
     }
 }
 
+/// Looked up by `model/serial` as it stands in a topic, without making an id first.
+impl Borrow<str> for DeviceId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for DeviceId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
@@ -126,6 +134,34 @@ pub struct Identity {
     pub site: Option<SmolStr>,
     /// Serial of the gateway that speaks for it.
     pub via: Option<SmolStr>,
+}
+
+impl Identity {
+    /// Takes over every field that `newer` names; lots are replaced part by part.
+    pub fn merge(&mut self, newer: &Self) {
+        let fields = [
+            (&mut self.hw, &newer.hw),
+            (&mut self.fw, &newer.fw),
+            (&mut self.made, &newer.made),
+            (&mut self.batch, &newer.batch),
+            (&mut self.first_use, &newer.first_use),
+            (&mut self.region, &newer.region),
+            (&mut self.tz, &newer.tz),
+            (&mut self.site, &newer.site),
+            (&mut self.via, &newer.via),
+        ];
+        for (field, newer) in fields {
+            if newer.is_some() {
+                field.clone_from(newer);
+            }
+        }
+        self.lots.extend(
+            newer
+                .lots
+                .iter()
+                .map(|(part, lot)| (part.clone(), lot.clone())),
+        );
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub struct RawMessage {
     /// The MQTT topic.
     pub topic: SmolStr,
     /// The payload, untouched.
+    #[serde(with = "payload")]
     pub payload: Bytes,
     /// MQTT quality of service, 0 to 2.
     pub qos: u8,
@@ -31,6 +32,50 @@ pub struct RawMessage {
     pub content_type: Option<SmolStr>,
     /// Set when the message was over the size limit: its full length in bytes. `payload` then holds the first 4 KiB.
     pub oversize: Option<u64>,
+}
+
+/// Bytes in binary formats, hexadecimal text in JSON.
+mod payload {
+    use bytes::Bytes;
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+    pub(super) fn serialize<S: Serializer>(
+        bytes: &Bytes,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return bytes.serialize(serializer);
+        }
+        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
+        let text: String = bytes
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
+            .collect();
+        serializer.serialize_str(&text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Bytes, D::Error> {
+        if !deserializer.is_human_readable() {
+            return Bytes::deserialize(deserializer);
+        }
+        let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+        let wrong = || D::Error::custom("a payload is written as pairs of hexadecimal digits");
+        let pairs = text.as_bytes().chunks(2).map(|pair| {
+            let pair = std::str::from_utf8(pair)
+                .ok()
+                .filter(|pair| pair.len() == 2)?;
+            u8::from_str_radix(pair, 16).ok()
+        });
+        pairs
+            .collect::<Option<Vec<u8>>>()
+            .map(Bytes::from)
+            .ok_or_else(wrong)
+    }
 }
 
 /// One value as the wire carried it; the profile gives it unit and meaning.

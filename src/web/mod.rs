@@ -1,1 +1,117 @@
-//! web
+//! The HTTP API (and later the pages): what people and programs read, and what they ask for.
+//!
+//! It decides nothing: reads come from the store, from handles of the running daemon ([`Backend`]) and from the series
+//! ([`SeriesRead`]); what a person does becomes a control in the journal. Invariants: nothing but health, metrics and the API's
+//! description is answered without a token; every refusal is a problem document; every body, list and wait has a limit.
+
+mod backend;
+
+mod auth;
+
+mod problem;
+
+mod extract;
+
+mod guard;
+
+mod once;
+
+mod api;
+
+mod serve;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::Uri;
+use axum::middleware::{from_fn, from_fn_with_state};
+use prometheus_client::registry::Registry;
+use tokio::sync::{Semaphore, watch};
+
+use crate::store::Store;
+
+use problem::Problem;
+
+pub use auth::{ADMIN_TOKEN_FILE, Caller, TokenError, Tokens};
+pub use backend::{
+    ActionOutcome, Backend, Check, FaultCounts, LiveDevice, LiveFault, LiveSignal, RefusalKind,
+    SeriesQuery, SeriesRead, SeriesReadError, SeriesSample, SubmitError, WordList,
+};
+pub use serve::serve;
+
+/// What the web is given.
+pub struct WebHandles {
+    /// The running daemon.
+    pub backend: Arc<dyn Backend>,
+    /// Tickets, devices and the rest.
+    pub store: Store,
+    /// The series.
+    pub series: Arc<dyn SeriesRead>,
+    /// Who may ask.
+    pub tokens: Tokens,
+    /// What `/metrics` tells.
+    pub registry: Arc<Registry>,
+    /// Becomes true when the daemon closes: those who follow events are let go.
+    pub closing: watch::Receiver<bool>,
+}
+
+/// What every request works with; a cheap handle.
+#[derive(Clone)]
+struct WebState {
+    backend: Arc<dyn Backend>,
+    store: Store,
+    series: Arc<dyn SeriesRead>,
+    tokens: Tokens,
+    registry: Arc<Registry>,
+    closing: watch::Receiver<bool>,
+    keys: once::KeysUnderWay,
+    answer_wait: Duration,
+    requests: Arc<Semaphore>,
+    actions: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
+}
+
+/// All addresses.
+pub fn router(handles: WebHandles) -> Router {
+    assemble(handles, once::ANSWER_WAIT)
+}
+
+fn assemble(handles: WebHandles, answer_wait: Duration) -> Router {
+    let state = WebState {
+        backend: handles.backend,
+        store: handles.store,
+        series: handles.series,
+        tokens: handles.tokens,
+        registry: handles.registry,
+        closing: handles.closing,
+        keys: once::KeysUnderWay::default(),
+        answer_wait,
+        requests: Arc::new(Semaphore::new(guard::REQUESTS_LIMIT)),
+        actions: Arc::new(Semaphore::new(once::ACTIONS_LIMIT)),
+        followers: Arc::new(Semaphore::new(api::FOLLOWERS_LIMIT)),
+    };
+    let add = |router: Router<WebState>, route: api::Route| router.route(route.path, route.handler);
+    let protected = api::protected().into_iter().fold(Router::new(), add);
+    // Inside out: the token is looked at first, then the request counts as under way.
+    let protected = protected
+        .route_layer(from_fn_with_state(state.clone(), guard::bound))
+        .route_layer(from_fn_with_state(state.clone(), auth::require_token));
+    api::open()
+        .into_iter()
+        .fold(protected, add)
+        .fallback(unknown_address)
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(from_fn(guard::headers))
+        .with_state(state)
+}
+
+async fn unknown_address(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(120).collect();
+    Problem::not_found(format!(
+        "there is nothing at {path}; /api/v1/openapi.json describes every address"
+    ))
+}

@@ -1,0 +1,165 @@
+//! `foremend journal`: the durable log, also while the daemon runs.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use clap::Subcommand;
+
+use super::Outcome;
+use super::output::say;
+use crate::config::Config;
+use crate::daemon;
+use crate::journal::JournalReader;
+use crate::journal::verify;
+use crate::lab::recording::RecordingWriter;
+use crate::telemetry::Position;
+
+/// Entries read at once.
+const READ_ENTRIES: usize = 8_192;
+/// Bytes read at once.
+const READ_BYTES: usize = 8 << 20;
+
+/// The durable log: what it holds, whether it is whole, and its export as a recording.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  foremend journal export --data foremend-data > yesterday.jsonl\n  foremend replay yesterday.jsonl"
+)]
+pub(super) struct Journal {
+    #[command(subcommand)]
+    command: Command,
+    /// The data directory.
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Says what the journal holds.
+    Info,
+    /// Reads every record of every file and says what is whole and what is not.
+    Verify,
+    /// Writes the journal as a recording to standard output (or a file).
+    Export {
+        /// Where to.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// From this position on.
+        #[arg(long, default_value_t = 0, value_name = "POSITION")]
+        from: u64,
+    },
+}
+
+impl Journal {
+    pub(super) fn run(self) -> anyhow::Result<Outcome> {
+        let dir = daemon::journal_dir(&self.data.unwrap_or_else(|| Config::built_in().data_dir));
+        anyhow::ensure!(
+            dir.is_dir(),
+            "{} does not exist; name the data directory with --data",
+            dir.display()
+        );
+        match self.command {
+            Command::Info => info(&dir),
+            Command::Verify => check(&dir),
+            Command::Export {
+                output: Some(path),
+                from,
+            } => {
+                let file = std::fs::File::create(&path)
+                    .with_context(|| format!("cannot write {}", path.display()))?;
+                export(&dir, Position(from), std::io::BufWriter::new(file))
+            }
+            Command::Export { output: None, from } => export(
+                &dir,
+                Position(from),
+                std::io::BufWriter::new(std::io::stdout().lock()),
+            ),
+        }
+    }
+}
+
+fn info(dir: &Path) -> anyhow::Result<Outcome> {
+    let stats = JournalReader::open(dir)?.stats();
+    let time = |time: Option<crate::telemetry::Timestamp>| {
+        time.map_or_else(|| "–".to_owned(), |time| time.to_string())
+    };
+    say(&format!("journal    {}", stats.id))?;
+    say(&format!("positions  {} to {}", stats.first, stats.last))?;
+    say(&format!(
+        "received   {} to {}",
+        time(stats.received_first),
+        time(stats.received_last)
+    ))?;
+    say(&format!(
+        "files      {} ({} sealed), {} bytes",
+        stats.segments, stats.sealed, stats.bytes
+    ))?;
+    for (consumer, position) in stats.cursors {
+        let behind = stats.last.0.saturating_sub(position.0);
+        say(&format!(
+            "consumer   {consumer} at {position}, {behind} behind"
+        ))?;
+    }
+    for base in stats.bases {
+        say(&format!("state      saved at {base}"))?;
+    }
+    Ok(Outcome::Good)
+}
+
+fn check(dir: &Path) -> anyhow::Result<Outcome> {
+    let report = verify(dir)?;
+    say(&format!("journal {}", report.id))?;
+    for segment in &report.segments {
+        let positions = segment.positions.map_or_else(
+            || "empty".to_owned(),
+            |(first, last)| format!("{first} to {last}"),
+        );
+        let kind = if segment.sealed { "sealed" } else { "live" };
+        let state = if segment.damage.is_empty() {
+            "whole"
+        } else {
+            "damaged"
+        };
+        say(&format!(
+            "{}  {kind}  {positions}  {} entries  {} bytes  {state}",
+            segment.path.display(),
+            segment.entries,
+            segment.bytes
+        ))?;
+        for damage in &segment.damage {
+            say(&format!("  {damage}"))?;
+        }
+    }
+    for damage in &report.damage {
+        say(damage)?;
+    }
+    Ok(if report.is_whole() {
+        Outcome::Good
+    } else {
+        Outcome::NotGood
+    })
+}
+
+fn export<W: std::io::Write>(dir: &Path, from: Position, out: W) -> anyhow::Result<Outcome> {
+    let reader = JournalReader::open(dir)?;
+    let mut writer = RecordingWriter::new(out);
+    let mut next = from;
+    let mut last = None;
+    loop {
+        let entries = reader.read(next, READ_ENTRIES, READ_BYTES)?;
+        let Some(newest) = entries.last() else { break };
+        next = newest.position.next();
+        last = Some(newest.received_at);
+        for entry in &entries {
+            writer.write(entry)?;
+        }
+    }
+    // The end line says up to when things fell due: the last record of the journal, ticks included.
+    let mut out = match last {
+        Some(last) => writer.end(last)?,
+        None => return Ok(Outcome::Good),
+    };
+    out.flush()?;
+    Ok(Outcome::Good)
+}

@@ -1,0 +1,85 @@
+//! The command line: one file per subcommand.
+//!
+//! Exit codes are a contract: 0 good, 1 the thing asked about is not good, 2 wrong use, 3 could not run.
+
+mod check;
+mod explain;
+mod journal;
+mod output;
+mod profiles;
+mod publish;
+mod replay;
+mod run;
+mod test;
+mod tickets;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Listens to smart appliances, recognises early signs of failure, opens the service ticket before the customer calls.
+#[derive(Debug, Parser)]
+#[command(
+    name = "foremend",
+    version,
+    after_help = "Example:\n  foremend replay tests/recordings/small-fleet.jsonl.gz"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The daemon: takes messages, opens tickets, serves the API.
+    Run(run::Run),
+    /// Looks for mistakes in fault profiles and prints what they cost per device.
+    Check(check::Check),
+    /// Runs the cases that profiles carry.
+    Test(test::Test),
+    /// Says a model's faults in plain words.
+    Explain(explain::Explain),
+    /// Plays recordings through the same pipeline as live and prints each ticket change.
+    Replay(replay::Replay),
+    /// Lists tickets without a browser.
+    Tickets(tickets::Tickets),
+    /// The durable log: info, verify, export.
+    Journal(journal::Journal),
+    /// Publishes a CSV table as MQTT messages.
+    Publish(publish::Publish),
+}
+
+/// How a command that could run went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The thing asked about is good.
+    Good,
+    /// It is not.
+    NotGood,
+}
+
+impl Cli {
+    /// Runs the command and tells the process's exit code.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let result = match self.command {
+            Command::Run(command) => command.run(),
+            Command::Check(command) => command.run(),
+            Command::Test(command) => command.run(),
+            Command::Explain(command) => command.run(),
+            Command::Replay(command) => command.run(),
+            Command::Tickets(command) => command.run(),
+            Command::Journal(command) => command.run(),
+            Command::Publish(command) => command.run(),
+        };
+        match result {
+            Ok(Outcome::Good) => ExitCode::SUCCESS,
+            Ok(Outcome::NotGood) => ExitCode::from(1),
+            Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+            Err(error) => {
+                output::complain(&format!("{error:#}"));
+                ExitCode::from(3)
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! `foremend replay`: recordings through the same pipeline as live.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::Outcome;
+use super::output::complain;
+use super::output::say;
+use super::profiles::check_profiles;
+use crate::config;
+use crate::config::Config;
+use crate::daemon::zone_table;
+use crate::desk::change_line;
+use crate::desk::change_text;
+use crate::lab::recording;
+use crate::lab::recording::Recorded;
+use crate::lab::recording::SkippedLine;
+use crate::lab::replay::ProfilesFrom;
+use crate::lab::replay::Replayer;
+use crate::lab::replay::World;
+use crate::pipeline::Counts;
+use crate::pipeline::Effects;
+use crate::telemetry::Control;
+use crate::telemetry::Lang;
+use crate::telemetry::Record;
+use crate::telemetry::Timestamp;
+
+/// How many unreadable lines of a recording are told one by one; the rest are counted.
+const LINES_TOLD: u64 = 10;
+
+/// Plays recordings through the same pipeline as live, in their own time, and prints each ticket change.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  foremend replay tests/recordings/small-fleet.jsonl.gz\n  mosquitto_sub -F %j -t 'appl/v1/#' > today.jsonl; foremend replay today.jsonl --json"
+)]
+pub(super) struct Replay {
+    /// Recordings, one message a line as `mosquitto_sub -F %j` prints them; .gz and .zst too. Several are played one after the other.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Judge by the profiles of this folder, whatever the recording carries.
+    #[arg(long, value_name = "DIR")]
+    profiles: Option<PathBuf>,
+    /// One JSON object for each ticket change.
+    #[arg(long)]
+    json: bool,
+    /// Chinese instead of English.
+    #[arg(long, conflicts_with = "json")]
+    zh: bool,
+    /// Fire what is due up to this time; without it, up to the recording's `end` line, else its last message.
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
+    /// Settings file, for its sources and site.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// What a replay adds up for its last line.
+#[derive(Default)]
+struct Totals {
+    lines_skipped: u64,
+    counts: Counts,
+    changes: u64,
+    alerts: u64,
+}
+
+impl Replay {
+    pub(super) fn run(self) -> anyhow::Result<Outcome> {
+        let config = config::load(self.config.as_deref())?;
+        let mut player = None;
+        let mut totals = Totals::default();
+        let mut last = None;
+        for file in &self.files {
+            let lines =
+                recording::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+            for line in lines {
+                let recorded = match line.with_context(|| file.display().to_string())? {
+                    Ok(recorded) => recorded,
+                    Err(skipped) => {
+                        totals.skip(file, &skipped);
+                        continue;
+                    }
+                };
+                if self.until.is_some_and(|until| recorded.received_at > until) {
+                    break;
+                }
+                last = Some(recorded.received_at);
+                let player = match &mut player {
+                    Some(player) => player,
+                    None => match self.player(&config, &recorded)? {
+                        Some(new) => player.insert(new),
+                        None => return Ok(Outcome::NotGood),
+                    },
+                };
+                // The end of an export is a time to play up to, nothing that happened.
+                if recorded.record == Record::Control(Control::End) {
+                    continue;
+                }
+                let mut effects = Effects::default();
+                player.feed(recorded.received_at, recorded.record, &mut effects);
+                self.print(&effects, &mut totals)?;
+            }
+        }
+        if let (Some(mut player), Some(last)) = (player, self.until.or(last)) {
+            let mut effects = Effects::default();
+            player.finish(last, &mut effects);
+            self.print(&effects, &mut totals)?;
+        }
+        totals.tell(self.json)?;
+        Ok(Outcome::Good)
+    }
+
+    /// A player for a recording with this first record; `None` when the profiles have mistakes. An exported journal begins with
+    /// its own settings and profiles; any other recording is judged by those of the settings.
+    fn player(&self, config: &Config, first: &Recorded) -> anyhow::Result<Option<Replayer>> {
+        let exported = matches!(first.record, Record::Control(Control::Started { .. }));
+        if exported && self.profiles.is_none() {
+            return Ok(Some(Replayer::new(None, ProfilesFrom::Recording)));
+        }
+        let dir = self.profiles.as_deref().unwrap_or(&config.profiles_dir);
+        let (profiles, words) = config::read_profiles(dir)
+            .context("the profiles to judge by; name their folder with --profiles")?;
+        if !check_profiles(&profiles, &words) {
+            return Ok(None);
+        }
+        let world = World {
+            settings: config.settings.clone(),
+            zones: zone_table(first.received_at),
+            profiles,
+            words,
+        };
+        let from = if self.profiles.is_some() {
+            ProfilesFrom::World
+        } else {
+            ProfilesFrom::Recording
+        };
+        Ok(Some(Replayer::new(Some(world), from)))
+    }
+
+    fn print(&self, effects: &Effects, totals: &mut Totals) -> anyhow::Result<()> {
+        for alert in &effects.alerts {
+            totals.alerts += 1;
+            complain(alert);
+        }
+        let counts = &effects.counts;
+        totals.counts.received += counts.received;
+        totals.counts.decoded += counts.decoded;
+        totals.counts.rejected += counts.rejected;
+        totals.counts.duplicate += counts.duplicate;
+        totals.counts.records_rejected += counts.records_rejected;
+        for change in &effects.changes {
+            let Some(line) = change_line(change) else {
+                continue;
+            };
+            totals.changes += 1;
+            if self.json {
+                say(&line)?;
+            } else {
+                say(&change_text(
+                    change,
+                    if self.zh { Lang::Zh } else { Lang::En },
+                ))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Totals {
+    fn skip(&mut self, file: &Path, skipped: &SkippedLine) {
+        self.lines_skipped += 1;
+        if self.lines_skipped <= LINES_TOLD {
+            complain(&format!(
+                "{}: line {} was skipped: {}",
+                file.display(),
+                skipped.line,
+                skipped.reason
+            ));
+        }
+    }
+
+    /// The last line, on standard error so that the output stays data.
+    fn tell(&self, json: bool) -> anyhow::Result<()> {
+        let Counts {
+            received,
+            decoded,
+            rejected,
+            duplicate,
+            records_rejected,
+            ..
+        } = self.counts;
+        if self.lines_skipped > LINES_TOLD {
+            complain(&format!(
+                "{} lines could not be read and were skipped",
+                self.lines_skipped
+            ));
+        }
+        if !json {
+            say(&format!(
+                "{} ticket changes; {received} messages = {decoded} decoded + {rejected} rejected + {duplicate} duplicate ({records_rejected} single records rejected)",
+                self.changes
+            ))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! `foremend run`: the daemon.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+use super::Outcome;
+use super::output::say;
+use crate::config;
+use crate::daemon;
+
+/// The daemon: takes messages, opens tickets, serves the API.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  foremend run --config foremend.toml\n\nWithout a settings file: HTTP on 127.0.0.1:8700, embedded stores, no broker.\nThe log goes to standard error; RUST_LOG=foremend=debug tells more."
+)]
+pub(super) struct Run {
+    /// Settings file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Data directory; wins over the settings.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Log as JSON, one object a line.
+    #[arg(long)]
+    log_json: bool,
+}
+
+impl Run {
+    pub(super) fn run(self) -> anyhow::Result<Outcome> {
+        let mut config = config::load(self.config.as_deref())?;
+        if let Some(data) = self.data {
+            config.data_dir = data;
+        }
+        start_log(self.log_json);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("cannot start")?;
+        runtime.block_on(async {
+            let (stop, stopped) = watch::channel(false);
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                stop.send_replace(true);
+            });
+            daemon::run(config, stopped, |address, token| {
+                // A closed standard output is no reason not to run.
+                drop(say(&format!(
+                    "foremend is ready: http://{address} (admin token in {})",
+                    token.display()
+                )));
+            })
+            .await
+        })?;
+        Ok(Outcome::Good)
+    }
+}
+
+fn start_log(json: bool) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if json {
+        builder.json().init();
+    } else {
+        builder.with_ansi(false).init();
+    }
+}

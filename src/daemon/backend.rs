@@ -1,0 +1,294 @@
+//! What the web needs of the running daemon: actions through the journal, and a look at the pipeline.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use smol_str::SmolStr;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+
+use super::clock;
+use super::shared::Question;
+use super::shared::Shared;
+use super::view;
+use crate::desk::Refusal;
+use crate::desk::Reply;
+use crate::journal::AppendError;
+use crate::journal::Journal;
+use crate::pipeline::Answer;
+use crate::profile::Program;
+use crate::series::RangeQuery;
+use crate::series::Series;
+use crate::series::SeriesStore as _;
+use crate::telemetry::Control;
+use crate::telemetry::DeviceId;
+use crate::telemetry::Entry;
+use crate::telemetry::Position;
+use crate::telemetry::Record;
+use crate::telemetry::Text;
+use crate::telemetry::Timestamp;
+use crate::web::ActionOutcome;
+use crate::web::Backend;
+use crate::web::Check;
+use crate::web::FaultCounts;
+use crate::web::LiveDevice;
+use crate::web::RefusalKind;
+use crate::web::SeriesQuery;
+use crate::web::SeriesRead;
+use crate::web::SeriesReadError;
+use crate::web::SeriesSample;
+use crate::web::SubmitError;
+use crate::web::WordList;
+
+/// Name of the series' trouble.
+const SERIES: &str = "series";
+/// When to try again while the journal is full: retention looks once a minute.
+const FULL_RETRY: Duration = Duration::from_mins(1);
+
+/// The running daemon, as the web sees it.
+#[derive(Clone)]
+pub(super) struct DaemonBackend {
+    pub(super) journal: Journal,
+    pub(super) shared: Arc<Shared>,
+    pub(super) questions: mpsc::Sender<Question>,
+}
+
+impl DaemonBackend {
+    async fn submit_record(self, control: Control) -> Result<ActionOutcome, SubmitError> {
+        let (done, durable) = oneshot::channel();
+        let tell = Box::new(move |result: Result<Position, AppendError>| drop(done.send(result)));
+        let refused = |error| match error {
+            AppendError::Full => SubmitError::Full {
+                retry_after: FULL_RETRY,
+            },
+            _ => SubmitError::Closing,
+        };
+        self.journal
+            .append_async(vec![Record::Control(control)], tell)
+            .await
+            .map_err(refused)?;
+        let position = durable
+            .await
+            .map_err(|_| SubmitError::Closing)?
+            .map_err(refused)?;
+        let (reply, answer) = oneshot::channel();
+        let question = Question::Answer { position, reply };
+        self.questions
+            .send(question)
+            .await
+            .map_err(|_| SubmitError::Closing)?;
+        let answer = answer.await.map_err(|_| SubmitError::Closing)?;
+        Ok(match answer {
+            Some(Answer::Ticket(Reply::Refused(refusal))) => ActionOutcome::Refused {
+                kind: kind(&refusal),
+                reason: refusal.text(),
+            },
+            Some(Answer::Ticket(Reply::Done { .. }) | Answer::Device) | None => ActionOutcome::Done,
+        })
+    }
+
+    /// Reads the messages from the journal and appends them as controls, so that the pure pipeline gets them by content.
+    async fn replay_rejected(self, positions: Vec<Position>) -> Result<ActionOutcome, SubmitError> {
+        for position in positions {
+            let journal = self.journal.clone();
+            let read = tokio::task::spawn_blocking(move || journal.read(position, 1, 1)).await;
+            let found = read
+                .ok()
+                .and_then(Result::ok)
+                .and_then(|entries| entries.into_iter().next());
+            match found {
+                Some(Entry {
+                    position: at,
+                    received_at,
+                    record: Record::Message(message),
+                }) if at == position => {
+                    self.clone()
+                        .submit_record(Control::Replay {
+                            position,
+                            received_at,
+                            message,
+                        })
+                        .await?;
+                }
+                _ => {
+                    tracing::warn!(%position, "a rejected message is no longer in the journal and was not replayed")
+                }
+            }
+        }
+        Ok(ActionOutcome::Done)
+    }
+
+    async fn ask<T>(self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.questions.send(question(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// What the caller does about a refusal.
+const fn kind(refusal: &Refusal) -> RefusalKind {
+    match refusal {
+        Refusal::UnknownTicket { .. } => RefusalKind::Unknown,
+        Refusal::Stale { current } => RefusalKind::Stale { current: *current },
+        Refusal::TooOld { .. } | Refusal::NotAllowed { .. } | Refusal::AnotherOpen { .. } => {
+            RefusalKind::Conflict
+        }
+        Refusal::WaitUntil { .. } | Refusal::TooManyParts { .. } => RefusalKind::Invalid,
+    }
+}
+
+impl Backend for DaemonBackend {
+    fn submit(&self, control: Control) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>> {
+        // A task of its own: the action goes on also when the caller hangs up.
+        let task = tokio::spawn(self.clone().submit_record(control));
+        async move { task.await.unwrap_or(Err(SubmitError::Closing)) }.boxed()
+    }
+
+    fn replay(
+        &self,
+        positions: Vec<Position>,
+    ) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>> {
+        let task = tokio::spawn(self.clone().replay_rejected(positions));
+        async move { task.await.unwrap_or(Err(SubmitError::Closing)) }.boxed()
+    }
+
+    fn profiles(&self) -> Vec<Arc<Program>> {
+        self.shared.profiles().iter().cloned().collect()
+    }
+
+    fn profile(&self, model: &str) -> Option<Arc<Program>> {
+        self.shared.profiles().get(model).cloned()
+    }
+
+    fn word(&self, list: WordList, name: &str) -> Option<Text> {
+        let profiles = self.shared.profiles();
+        let words = profiles.words();
+        match list {
+            WordList::Cause => words.cause(name),
+            WordList::Action => words.action(name),
+            WordList::Message => words.message(name),
+        }
+        .cloned()
+    }
+
+    fn guide(&self, action: &str) -> Vec<Text> {
+        self.shared.profiles().words().guide(action).to_vec()
+    }
+
+    fn live(&self, device: &DeviceId) -> BoxFuture<'static, Option<LiveDevice>> {
+        let device = device.clone();
+        let program = self.profile(device.model());
+        let asked = self
+            .clone()
+            .ask(move |reply| Question::Device { device, reply });
+        async move {
+            asked
+                .await
+                .flatten()
+                .map(|view| view::live(&view, program.as_deref()))
+        }
+        .boxed()
+    }
+
+    fn fault_counts(&self, model: &str) -> BoxFuture<'static, BTreeMap<SmolStr, FaultCounts>> {
+        let model = SmolStr::from(model);
+        let asked = self
+            .clone()
+            .ask(move |reply| Question::Model { model, reply });
+        async move { view::fault_counts(&asked.await.unwrap_or_default(), clock::wall()) }.boxed()
+    }
+
+    fn readiness(&self) -> Vec<Check> {
+        let behind = self
+            .journal
+            .last()
+            .0
+            .saturating_sub(self.shared.processed().borrow().0);
+        let stats = self.journal.stats();
+        let check = |name: &str, problem: Option<String>| Check {
+            name: name.into(),
+            ok: problem.is_none(),
+            detail: problem.unwrap_or_default(),
+        };
+        let journal = if stats.full {
+            Some(
+                "the byte budget is used up: nothing is acknowledged until there is room"
+                    .to_owned(),
+            )
+        } else {
+            stats.failing.then(|| {
+                "the disk refuses writes: nothing is acknowledged until it takes them".to_owned()
+            })
+        };
+        let pipeline = (behind > READY_LAG).then(|| format!("{behind} records behind the journal"));
+        let mut checks = vec![check("journal", journal), check("pipeline", pipeline)];
+        // A series store that is away delays no ticket: told, but no reason to call the daemon not ready.
+        checks.extend(
+            self.shared
+                .troubles()
+                .into_iter()
+                .map(|(name, detail)| Check {
+                    ok: name == SERIES,
+                    name: name.into(),
+                    detail,
+                }),
+        );
+        checks
+    }
+
+    fn now(&self) -> Timestamp {
+        clock::wall()
+    }
+}
+
+/// The daemon is ready while the pipeline is at most this many records behind: some seconds of a busy fleet.
+const READY_LAG: u64 = 100_000;
+
+/// The series store, as the web sees it.
+pub(super) struct SeriesReader(pub(super) Series);
+
+impl SeriesRead for SeriesReader {
+    fn range(
+        &self,
+        query: SeriesQuery,
+    ) -> BoxFuture<'static, Result<Vec<SeriesSample>, SeriesReadError>> {
+        let series = self.0.clone();
+        async move {
+            let SeriesQuery {
+                measurement,
+                device,
+                field,
+                from,
+                to,
+                points,
+            } = query;
+            let query = RangeQuery {
+                measurement,
+                device,
+                field,
+                from,
+                to,
+                points,
+            };
+            let samples = series
+                .range(&query)
+                .await
+                .map_err(|error| SeriesReadError {
+                    reason: error.to_string(),
+                })?;
+            Ok(samples
+                .into_iter()
+                .map(|sample| SeriesSample {
+                    at: sample.at,
+                    min: sample.min,
+                    max: sample.max,
+                    mean: sample.mean,
+                })
+                .collect())
+        }
+        .boxed()
+    }
+}

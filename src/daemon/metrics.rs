@@ -1,0 +1,171 @@
+//! The daemon's numbers, under the names of DESIGN section 10.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::desk::Change;
+use crate::pipeline::Effects;
+use crate::series::WriteReport;
+
+/// Why something was refused.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct Reason {
+    pub(super) reason: String,
+}
+
+/// Which ticket was opened.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct Opened {
+    pub(super) model: String,
+    pub(super) fault: String,
+    pub(super) severity: String,
+}
+
+/// Who reads the journal.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct Consumer {
+    pub(super) consumer: String,
+}
+
+/// Where a delivery went and what became of it.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct Delivered {
+    pub(super) channel: String,
+    pub(super) result: String,
+}
+
+/// Every metric; cheap handles on shared numbers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Metrics {
+    received: Counter,
+    decoded: Counter,
+    rejected: Family<Reason, Counter>,
+    duplicate: Counter,
+    records_rejected: Family<Reason, Counter>,
+    tickets_opened: Family<Opened, Counter>,
+    pub(super) journal_bytes: Gauge,
+    pub(super) journal_lag: Family<Consumer, Gauge>,
+    series_written: Counter,
+    series_refused: Family<Reason, Counter>,
+    pub(super) deliveries: Family<Delivered, Counter>,
+    alerts: Counter,
+}
+
+impl Metrics {
+    /// The registry with all of them; counters get their `_total` from the encoder.
+    pub(super) fn registry(&self) -> Registry {
+        let mut registry = Registry::with_prefix("foremend");
+        registry.register(
+            "messages_received",
+            "Messages taken from the journal",
+            self.received.clone(),
+        );
+        registry.register(
+            "messages_decoded",
+            "Messages understood",
+            self.decoded.clone(),
+        );
+        registry.register(
+            "messages_rejected",
+            "Messages refused, by reason",
+            self.rejected.clone(),
+        );
+        registry.register(
+            "messages_duplicate",
+            "Messages received before",
+            self.duplicate.clone(),
+        );
+        registry.register(
+            "records_rejected",
+            "Single records of batches refused",
+            self.records_rejected.clone(),
+        );
+        registry.register(
+            "tickets_opened",
+            "Tickets opened",
+            self.tickets_opened.clone(),
+        );
+        registry.register(
+            "journal_bytes",
+            "Bytes of the journal on disk",
+            self.journal_bytes.clone(),
+        );
+        registry.register(
+            "journal_lag_messages",
+            "Records a consumer is behind",
+            self.journal_lag.clone(),
+        );
+        registry.register(
+            "series_points_written",
+            "Points written to the series store",
+            self.series_written.clone(),
+        );
+        registry.register(
+            "series_points_refused",
+            "Points refused for good",
+            self.series_refused.clone(),
+        );
+        registry.register(
+            "deliveries",
+            "Deliveries by channel and result",
+            self.deliveries.clone(),
+        );
+        registry.register(
+            "alerts",
+            "Faults of the daemon itself that someone must look at",
+            self.alerts.clone(),
+        );
+        registry
+    }
+
+    /// Counts what a batch caused.
+    pub(super) fn count(&self, effects: &Effects) {
+        let counts = &effects.counts;
+        self.received.inc_by(counts.received);
+        self.decoded.inc_by(counts.decoded);
+        self.duplicate.inc_by(counts.duplicate);
+        for reason in &counts.rejected_by {
+            self.rejected
+                .get_or_create(&Reason {
+                    reason: reason.to_string(),
+                })
+                .inc();
+        }
+        for reason in &counts.records_rejected_by {
+            self.records_rejected
+                .get_or_create(&Reason {
+                    reason: reason.to_string(),
+                })
+                .inc();
+        }
+        self.alerts.inc_by(effects.alerts.len() as u64);
+        for change in effects
+            .changes
+            .iter()
+            .filter(|change| change.change == Change::Opened)
+        {
+            let ticket = &change.ticket;
+            let labels = Opened {
+                model: ticket.device.model().into(),
+                fault: ticket.fault.to_string(),
+                severity: format!("{:?}", ticket.severity),
+            };
+            self.tickets_opened.get_or_create(&labels).inc();
+        }
+    }
+
+    /// Counts what the series store took.
+    pub(super) fn count_points(&self, report: &WriteReport) {
+        self.series_written.inc_by(report.written);
+        for (reason, count) in &report.refused {
+            self.series_refused
+                .get_or_create(&Reason {
+                    reason: reason.to_string(),
+                })
+                .inc_by(*count);
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! Opens the edges, wires them, and shuts them down in order.
+//!
+//! Order of a start: settings and profiles are checked; the journal is opened (which locks the data directory), then store, state
+//! and series; the pipeline is restored; what changed of settings, zones and profiles is journalled behind a `Started`; the worker
+//! replays; the web answers; only then the brokers are connected. A stop goes the other way: brokers first, so that nothing new
+//! comes in, then the worker does what is durable and saves its state, then the journal is closed.
+
+mod backend;
+
+mod brokers;
+
+mod clock;
+
+mod effects;
+
+mod metrics;
+
+mod recover;
+
+mod series;
+
+mod shared;
+
+mod view;
+
+mod worker;
+
+mod zones;
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use backend::DaemonBackend;
+use backend::SeriesReader;
+use metrics::Metrics;
+use series::SeriesConsumer;
+use shared::QUESTIONS_LIMIT;
+use shared::Shared;
+use worker::Parts;
+use worker::Worker;
+
+use crate::checkpoint::Checkpoints;
+use crate::config;
+use crate::config::Config;
+use crate::journal::Journal;
+use crate::journal::JournalOptions;
+use crate::pipeline::Pipeline;
+use crate::profile::Profiles;
+use crate::series::InfluxOptions;
+use crate::series::InfluxStore;
+use crate::series::Series;
+use crate::series::SeriesStatus;
+use crate::series::SeriesStore as _;
+use crate::series::SqliteStore;
+use crate::store::Store;
+use crate::telemetry::Control;
+use crate::telemetry::Position;
+use crate::telemetry::Record;
+use crate::web;
+use crate::web::Tokens;
+use crate::web::WebHandles;
+
+pub use zones::zone_table;
+
+/// How long a stop waits for each part; what is not done then is done after the next start.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// How often numbers that nobody reports are looked up, and old points are forgotten.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often the series store is told how long to keep points.
+const KEEP_EVERY: u32 = 360;
+
+/// The folder of the journal in a data directory.
+#[must_use]
+pub fn journal_dir(data: &Path) -> PathBuf {
+    data.join("journal")
+}
+
+/// The file of the store in a data directory.
+#[must_use]
+pub fn store_path(data: &Path) -> PathBuf {
+    data.join("store.sqlite")
+}
+
+/// Runs the daemon until `stop` becomes true. `ready` is told the address of the web server once everything is up.
+///
+/// # Errors
+/// When a part cannot be opened, or one that nothing can do without fails for good.
+pub async fn run(
+    config: Config,
+    mut stop: watch::Receiver<bool>,
+    ready: impl FnOnce(std::net::SocketAddr, &Path),
+) -> anyhow::Result<()> {
+    let (profiles, words) = config::read_profiles(&config.profiles_dir)?;
+    let compiled = compile(&profiles, &words, &config)?;
+    let opened = Opened::open(&config).await?;
+    let pipeline = recover::load(&opened.checkpoints, &opened.journal)?;
+    let announced = announce(&opened.journal, &pipeline, &config, profiles, words).await?;
+
+    let metrics = Metrics::default();
+    let registry = Arc::new(metrics.registry());
+    let shared = Arc::new(Shared::new(metrics, Arc::new(compiled)));
+    let (questions, asked) = mpsc::channel(QUESTIONS_LIMIT);
+    let (finish, finishing) = watch::channel(false);
+    let Opened {
+        journal,
+        store,
+        checkpoints,
+        series_state,
+        series,
+    } = opened;
+    let consumer = SeriesConsumer::open(
+        journal.clone(),
+        store.clone(),
+        series_state,
+        series.clone(),
+        Arc::clone(&shared),
+        finishing.clone(),
+    )?;
+    let status = consumer.status();
+    let parts = Parts {
+        journal: journal.clone(),
+        store: store.clone(),
+        checkpoints,
+        shared: Arc::clone(&shared),
+        questions: asked,
+        shutdown: finishing.clone(),
+    };
+    let mut worker = spawn_worker(Worker::new(pipeline, parts))?;
+    wait_for_worker(&shared, announced, &mut worker).await?;
+
+    let listener = tokio::net::TcpListener::bind(config.http.listen).await.with_context(|| {
+        format!("cannot listen on {}; is another foremend running? set http.listen to another address", config.http.listen)
+    })?;
+    let address = listener.local_addr()?;
+    let backend = DaemonBackend {
+        journal: journal.clone(),
+        shared: Arc::clone(&shared),
+        questions,
+    };
+    let handles = WebHandles {
+        backend: Arc::new(backend),
+        store: store.clone(),
+        series: Arc::new(SeriesReader(series.clone())),
+        tokens: Tokens::open(&config.data_dir)?,
+        registry,
+        closing: stop.clone(),
+    };
+    let web = tokio::spawn(web::serve(listener, web::router(handles), stop.clone()));
+    let consumer = tokio::spawn(consumer.run());
+    let keeper = tokio::spawn(keep(
+        journal.clone(),
+        series,
+        config.clone(),
+        Arc::clone(&shared),
+        status,
+    ));
+    let brokers = brokers::start(&config, &journal, &shared, &stop);
+    ready(address, &config.data_dir.join(web::ADMIN_TOKEN_FILE));
+
+    let failed = tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => None,
+        ended = &mut worker => Some(worker_error(ended)),
+    };
+    tracing::info!("stopping");
+    // Also when the worker failed: nothing is acknowledged any more that nobody would work on.
+    for broker in brokers {
+        within("a broker connection", broker).await;
+    }
+    within("the web server", web).await;
+    finish.send_replace(true);
+    let result = match failed {
+        Some(error) => Err(error),
+        None => match tokio::time::timeout(STOP_LIMIT, worker).await {
+            Ok(ended) => ended.context("the worker did not end well")?,
+            Err(_) => Err(anyhow::anyhow!(
+                "the worker did not finish within {STOP_LIMIT:?}; the journal has what is left"
+            )),
+        },
+    };
+    within("the series", consumer).await;
+    keeper.abort();
+    store.close().await;
+    tokio::task::spawn_blocking(move || journal.close()).await?;
+    result
+}
+
+fn compile(
+    profiles: &[crate::telemetry::ProfileText],
+    words: &[crate::telemetry::ProfileText],
+    config: &Config,
+) -> anyhow::Result<Profiles> {
+    anyhow::ensure!(
+        !profiles.is_empty(),
+        "{} holds no profile (*.toml); name the folder with profiles.dir",
+        config.profiles_dir.display()
+    );
+    Profiles::compile(profiles, words).map_err(|mistakes| {
+        let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!(
+            "the profiles have mistakes; foremend check shows them:\n{}",
+            texts.join("\n")
+        )
+    })
+}
+
+/// The edges, opened in the order in which they depend on each other.
+struct Opened {
+    journal: Journal,
+    store: Store,
+    checkpoints: Checkpoints,
+    series_state: Checkpoints,
+    series: Series,
+}
+
+impl Opened {
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        let dir = &config.data_dir;
+        fs::create_dir_all(dir).with_context(|| {
+            format!(
+                "cannot create the data directory {}; choose another with data.dir or --data",
+                dir.display()
+            )
+        })?;
+        let options = JournalOptions {
+            max_age: config.journal.max_age,
+            max_bytes: config.journal.max_bytes,
+            ..JournalOptions::default()
+        };
+        let folder = journal_dir(dir);
+        let journal =
+            tokio::task::spawn_blocking(move || Journal::open(&folder, options)).await??;
+        let store = Store::open(&store_path(dir), journal.id()).await?;
+        let checkpoints = Checkpoints::open(&dir.join("state.sqlite"), journal.id())?;
+        let series_state = Checkpoints::open(&dir.join("series-state.sqlite"), journal.id())?;
+        let series = match &config.influxdb {
+            Some(influxdb) => {
+                let options = InfluxOptions::new(
+                    &influxdb.url,
+                    &influxdb.org,
+                    &influxdb.bucket,
+                    influxdb.token.reveal(),
+                );
+                Series::Influx(InfluxStore::new(options)?)
+            }
+            None => Series::Embedded(SqliteStore::open(&dir.join("series"), journal.id())?),
+        };
+        Ok(Self {
+            journal,
+            store,
+            checkpoints,
+            series_state,
+            series,
+        })
+    }
+}
+
+/// Journals that the process began, and what is different from what the journal knows. Returns the last position written.
+async fn announce(
+    journal: &Journal,
+    pipeline: &Pipeline,
+    config: &Config,
+    profiles: Vec<crate::telemetry::ProfileText>,
+    words: Vec<crate::telemetry::ProfileText>,
+) -> anyhow::Result<Position> {
+    let mut records = vec![Record::Control(Control::Started {
+        version: env!("CARGO_PKG_VERSION").into(),
+    })];
+    // The state may be older than the journal; then a control may be written once more than needed, which changes nothing.
+    if *pipeline.settings() != config.settings {
+        records.push(Record::Control(Control::Settings(config.settings.clone())));
+    }
+    let zones = zone_table(clock::wall());
+    if *pipeline.zones() != zones {
+        records.push(Record::Control(Control::Zones { zones }));
+    }
+    if pipeline.profile_texts() != (&profiles[..], &words[..]) {
+        records.push(Record::Control(Control::Profiles { profiles, words }));
+    }
+    let (done, durable) = tokio::sync::oneshot::channel();
+    journal
+        .append_async(records, Box::new(move |result| drop(done.send(result))))
+        .await?;
+    Ok(durable.await??)
+}
+
+type WorkerHandle = tokio::sync::oneshot::Receiver<anyhow::Result<()>>;
+
+/// The worker on a thread of its own, so that stepping never holds up the network.
+fn spawn_worker(worker: Worker) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    let (done, ended): (_, WorkerHandle) = tokio::sync::oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::Builder::new()
+        .name("pipeline".into())
+        .spawn(move || drop(done.send(runtime.block_on(worker.run()))))
+        .context("no thread for the pipeline")?;
+    Ok(tokio::spawn(async move {
+        ended
+            .await
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("the pipeline's thread panicked")))
+    }))
+}
+
+fn worker_error(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Error {
+    match ended {
+        Ok(Ok(())) => anyhow::anyhow!("the worker ended by itself"),
+        Ok(Err(error)) => error,
+        Err(error) => error.into(),
+    }
+}
+
+/// Waits until the worker has replayed up to `position`.
+async fn wait_for_worker(
+    shared: &Shared,
+    position: Position,
+    worker: &mut JoinHandle<anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let mut processed = shared.processed();
+    tokio::select! {
+        reached = processed.wait_for(|reached| *reached >= position) => {
+            reached.context("the worker is gone")?;
+            Ok(())
+        }
+        ended = worker => Err(worker_error(ended)),
+    }
+}
+
+/// Waits for a part to end, but not for ever.
+async fn within<T>(what: &str, mut task: JoinHandle<T>) {
+    match tokio::time::timeout(STOP_LIMIT, &mut task).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::error!(error = %error, "{what} did not end well"),
+        Err(_) => {
+            tracing::warn!("{what} did not end within {STOP_LIMIT:?}; going on without it");
+            task.abort();
+        }
+    }
+}
+
+/// Looks after what nobody else does: gauges, the series store's health, its retention.
+async fn keep(
+    journal: Journal,
+    series: Series,
+    config: Config,
+    shared: Arc<Shared>,
+    status: watch::Receiver<SeriesStatus>,
+) {
+    let mut bucket_ready = false;
+    let retention = config
+        .influxdb
+        .as_ref()
+        .and_then(|influxdb| influxdb.retention);
+    for look in 0_u32.. {
+        let bytes = i64::try_from(journal.stats().bytes).unwrap_or(i64::MAX);
+        shared.metrics.journal_bytes.set(bytes);
+        if !bucket_ready || look % KEEP_EVERY == 0 {
+            bucket_ready = ensure_series(&series, retention).await;
+        }
+        match &*status.borrow() {
+            SeriesStatus::Working => shared.well("series"),
+            SeriesStatus::Retrying { reason } | SeriesStatus::Stopped { reason } => {
+                shared.trouble("series", reason)
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Creates the bucket where it is missing and sets how long points are kept.
+async fn ensure_series(series: &Series, retention: Option<Duration>) -> bool {
+    if let Series::Influx(influx) = series
+        && let Err(error) = influx.ensure_bucket().await
+    {
+        tracing::warn!(error = %error, "InfluxDB is not ready; tickets do not wait for it");
+        return false;
+    }
+    match series.keep(retention, clock::wall()).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(error = %error, "the series store does not take its retention; trying again");
+            false
+        }
+    }
+}

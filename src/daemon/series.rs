@@ -1,0 +1,322 @@
+//! The series consumer: journal entries and the store's outbox to the series store, at its own pace.
+//!
+//! It has its own journal cursor, decode state and profiles, so that a series store that is away holds up nothing else and loses
+//! no point: from where it stood it decodes again. State is saved with the cursor, and rewriting a point is harmless.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::clock;
+use super::effects::point_of;
+use super::metrics::Consumer;
+use super::metrics::Delivered;
+use super::shared::Shared;
+use crate::checkpoint::Checkpoints;
+use crate::checkpoint::Part;
+use crate::checkpoint::Row;
+use crate::decode::DecodeState;
+use crate::decode::Decoded;
+use crate::journal::Journal;
+use crate::pipeline::KnownModels;
+use crate::profile::Profiles;
+use crate::series::Series;
+use crate::series::SeriesStatus;
+use crate::series::Writer;
+use crate::series::consumer::Gatherer;
+use crate::series::consumer::Understood;
+use crate::series::points::PointMaker;
+use crate::store::SERIES_CHANNEL;
+use crate::store::Store;
+use crate::telemetry::Control;
+use crate::telemetry::Entry;
+use crate::telemetry::Position;
+use crate::telemetry::ProfileText;
+use crate::telemetry::RawMessage;
+use crate::telemetry::Record;
+use crate::telemetry::Timestamp;
+
+/// Name of its journal cursor and of its metrics.
+const CONSUMER: &str = "series";
+/// Entries read at once.
+const READ_ENTRIES: usize = 8_192;
+/// Bytes read at once.
+const READ_BYTES: usize = 8 << 20;
+/// State and cursor are saved this often; after a crash the points since are written again, which changes nothing.
+const SAVE_EVERY_MS: i64 = 10_000;
+/// Points of the outbox written at once.
+const OUTBOX_LIMIT: usize = 500;
+/// How long a taken outbox row is ours before another look may take it again: longer than the longest write attempt.
+const OUTBOX_LEASE_MS: i64 = 120_000;
+/// How long the consumer waits for more before it writes what it has.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// The consumer's own memory of the journal.
+struct Understanding {
+    decode: DecodeState,
+    profiles: Arc<Profiles>,
+    texts: Texts,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Texts {
+    profiles: Vec<ProfileText>,
+    words: Vec<ProfileText>,
+}
+
+impl Understanding {
+    fn take(&mut self, entry: &Entry) -> Vec<Understood> {
+        match &entry.record {
+            Record::Message(message) => self.message(entry.received_at, message),
+            Record::Control(control) => {
+                self.decode.control(entry.received_at, control);
+                match control {
+                    Control::Profiles { profiles, words } => {
+                        self.texts = Texts {
+                            profiles: profiles.clone(),
+                            words: words.clone(),
+                        };
+                        self.compile();
+                        Vec::new()
+                    }
+                    Control::Replay {
+                        received_at,
+                        message,
+                        ..
+                    } => self.message(*received_at, message),
+                    _ => Vec::new(),
+                }
+            }
+            Record::Tick => Vec::new(),
+        }
+    }
+
+    fn message(&mut self, received_at: Timestamp, message: &RawMessage) -> Vec<Understood> {
+        match self
+            .decode
+            .decode(received_at, message, &KnownModels(&self.profiles))
+        {
+            Decoded::Telemetry(telemetry) => {
+                let program = self.profiles.get(telemetry.device.model()).cloned();
+                vec![Understood { telemetry, program }]
+            }
+            Decoded::Rejected(_) | Decoded::Duplicate(_) => Vec::new(),
+        }
+    }
+
+    /// Profiles that do not compile change nothing, as in the pipeline.
+    fn compile(&mut self) {
+        if let Ok(profiles) = Profiles::compile(&self.texts.profiles, &self.texts.words) {
+            self.profiles = Arc::new(profiles);
+        }
+    }
+}
+
+/// Moves points from journal and outbox to the series store.
+pub(super) struct SeriesConsumer {
+    journal: Journal,
+    store: Store,
+    checkpoints: Checkpoints,
+    writer: Writer<Series>,
+    shared: Arc<Shared>,
+    shutdown: watch::Receiver<bool>,
+    understanding: Understanding,
+    gatherer: Gatherer,
+    /// Read up to here.
+    read: Position,
+    read_at: Timestamp,
+    saved_at: i64,
+    saved: Position,
+}
+
+impl SeriesConsumer {
+    /// Goes on from the saved cursor; without one from the journal's beginning.
+    ///
+    /// # Errors
+    /// When the saved state cannot be read.
+    pub(super) fn open(
+        journal: Journal,
+        store: Store,
+        checkpoints: Checkpoints,
+        series: Series,
+        shared: Arc<Shared>,
+        shutdown: watch::Receiver<bool>,
+    ) -> anyhow::Result<Self> {
+        let mut understanding = Understanding {
+            decode: DecodeState::new(),
+            profiles: Arc::default(),
+            texts: Texts::default(),
+        };
+        let mut maker = PointMaker::default();
+        let mut read = Position(journal.first().0.saturating_sub(1));
+        let mut read_at = Timestamp::MIN;
+        if let Some(loaded) = checkpoints
+            .load()
+            .context("cannot read the series writer's state")?
+        {
+            for row in loaded.rows {
+                match row.key.as_str() {
+                    "decode" => understanding.decode = DecodeState::restore(&row.bytes)?,
+                    "points" => maker = PointMaker::restore(&row.bytes)?,
+                    "profiles" => understanding.texts = postcard::from_bytes(&row.bytes)?,
+                    _ => {}
+                }
+            }
+            understanding.compile();
+            read = loaded.position;
+            read_at = loaded.received_at;
+        }
+        journal.set_cursor(CONSUMER, read)?;
+        let writer = Writer::new(series, crate::series::WriterOptions::default());
+        Ok(Self {
+            journal,
+            store,
+            checkpoints,
+            writer,
+            shared,
+            shutdown,
+            understanding,
+            gatherer: Gatherer::new(maker),
+            read,
+            read_at,
+            saved_at: clock::monotonic_ms(),
+            saved: read,
+        })
+    }
+
+    /// Works until shutdown; what is not written then is written after the next start.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub(super) async fn run(mut self) -> anyhow::Result<()> {
+        let mut shutdown = self.shutdown.clone();
+        let result = tokio::select! {
+            result = self.work() => result,
+            _ = shutdown.wait_for(|stop| *stop) => Ok(()),
+        };
+        result
+    }
+
+    async fn work(&mut self) -> anyhow::Result<()> {
+        let mut durable = self.journal.durable();
+        loop {
+            let last = *durable.borrow_and_update();
+            if self.read < last {
+                let entries = self
+                    .journal
+                    .read(self.read.next(), READ_ENTRIES, READ_BYTES)?;
+                let understanding = &mut self.understanding;
+                let mut rest = entries.as_slice();
+                while !rest.is_empty() {
+                    let taken = self
+                        .gatherer
+                        .gather(clock::wall(), rest, &mut |entry| understanding.take(entry));
+                    if let Some(newest) = rest.get(taken.wrapping_sub(1)) {
+                        self.read = newest.position;
+                        self.read_at = newest.received_at;
+                    }
+                    rest = rest.get(taken..).unwrap_or_default();
+                    if !rest.is_empty() {
+                        Self::write(&self.writer, &self.shared, &mut self.gatherer).await;
+                    }
+                }
+            } else {
+                // Nothing more for now: a change of the journal or a pause, whichever comes first.
+                drop(tokio::time::timeout(IDLE, durable.changed()).await);
+            }
+            if self.gatherer.is_due(clock::wall()) {
+                Self::write(&self.writer, &self.shared, &mut self.gatherer).await;
+                self.save_if_due()?;
+            }
+            self.outbox().await;
+        }
+    }
+
+    async fn write(writer: &Writer<Series>, shared: &Shared, gatherer: &mut Gatherer) {
+        let Some(gathered) = gatherer.drain() else {
+            return;
+        };
+        let mut report = writer.write(gathered.points).await;
+        report.add(&gathered.refused);
+        shared.metrics.count_points(&report);
+    }
+
+    /// Saves the state with the cursor. Called right after a write, so that nothing gathered lies between.
+    fn save_if_due(&mut self) -> anyhow::Result<()> {
+        let behind = self.journal.last().0.saturating_sub(self.read.0);
+        let consumer = Consumer {
+            consumer: CONSUMER.into(),
+        };
+        self.shared
+            .metrics
+            .journal_lag
+            .get_or_create(&consumer)
+            .set(i64::try_from(behind).unwrap_or(i64::MAX));
+        let now = clock::monotonic_ms();
+        if now - self.saved_at < SAVE_EVERY_MS || self.read == self.saved {
+            return Ok(());
+        }
+        let row = |key: &str, bytes| Row {
+            part: Part::Series,
+            key: key.into(),
+            bytes,
+        };
+        let rows = [
+            row("decode", self.understanding.decode.snapshot()),
+            row("points", self.gatherer.snapshot()),
+            row("profiles", postcard::to_stdvec(&self.understanding.texts)?),
+        ];
+        self.checkpoints
+            .write(self.read, self.read_at, &rows, &[])
+            .context("cannot save the series writer's state")?;
+        self.journal.set_cursor(CONSUMER, self.read)?;
+        self.saved = self.read;
+        self.saved_at = now;
+        Ok(())
+    }
+
+    /// Writes what waits in the outbox: derived values and ticket changes.
+    async fn outbox(&self) {
+        let now = clock::wall();
+        let rows = match self
+            .store
+            .take_outbox(SERIES_CHANNEL, OUTBOX_LIMIT, now, OUTBOX_LEASE_MS)
+            .await
+        {
+            Ok(rows) if rows.is_empty() => return,
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::warn!(error = %error, "the outbox cannot be read; trying again");
+                return;
+            }
+        };
+        let points = rows
+            .iter()
+            .filter_map(|row| point_of(&row.payload))
+            .collect();
+        let report = self.writer.write(points).await;
+        self.shared.metrics.count_points(&report);
+        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+        let labels = Delivered {
+            channel: SERIES_CHANNEL.into(),
+            result: "delivered".into(),
+        };
+        self.shared
+            .metrics
+            .deliveries
+            .get_or_create(&labels)
+            .inc_by(ids.len() as u64);
+        if let Err(error) = self.store.outbox_done(&ids).await {
+            tracing::warn!(error = %error, "deliveries could not be marked done; they are written again, which is harmless");
+        }
+    }
+
+    /// How the series store fares.
+    pub(super) fn status(&self) -> watch::Receiver<SeriesStatus> {
+        self.writer.status()
+    }
+}

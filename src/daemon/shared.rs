@@ -1,0 +1,106 @@
+//! What the threads of the daemon tell each other: questions to the worker, troubles, progress, numbers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use smol_str::SmolStr;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+
+use super::metrics::Metrics;
+use crate::detect::DeviceView;
+use crate::pipeline::Answer;
+use crate::profile::Profiles;
+use crate::telemetry::DeviceId;
+use crate::telemetry::Position;
+
+/// Questions waiting for the worker; one more waits its turn. A question takes microseconds, a batch before it milliseconds.
+pub(super) const QUESTIONS_LIMIT: usize = 256;
+
+/// A question to the thread that owns the pipeline.
+pub(super) enum Question {
+    /// What detection knows of a device.
+    Device {
+        device: DeviceId,
+        reply: oneshot::Sender<Option<DeviceView>>,
+    },
+    /// What detection knows of every device of a model.
+    Model {
+        model: SmolStr,
+        reply: oneshot::Sender<Vec<DeviceView>>,
+    },
+    /// What became of the action at a position, once it is in the store.
+    Answer {
+        position: Position,
+        reply: oneshot::Sender<Option<Answer>>,
+    },
+}
+
+/// Shared between the threads of the daemon.
+pub(super) struct Shared {
+    /// Numbers for `/metrics`.
+    pub(super) metrics: Metrics,
+    profiles: Mutex<Arc<Profiles>>,
+    troubles: Mutex<BTreeMap<String, String>>,
+    processed: watch::Sender<Position>,
+}
+
+impl Shared {
+    pub(super) fn new(metrics: Metrics, profiles: Arc<Profiles>) -> Self {
+        Self {
+            metrics,
+            profiles: Mutex::new(profiles),
+            troubles: Mutex::default(),
+            processed: watch::Sender::new(Position::default()),
+        }
+    }
+
+    /// The profiles in force.
+    pub(super) fn profiles(&self) -> Arc<Profiles> {
+        Arc::clone(&self.profiles.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The worker put profiles in force.
+    pub(super) fn set_profiles(&self, profiles: &Arc<Profiles>) {
+        let mut current = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&current, profiles) {
+            *current = Arc::clone(profiles);
+        }
+    }
+
+    /// A part does not work; readiness says so until [`Shared::well`].
+    pub(super) fn trouble(&self, part: &str, what: &str) {
+        self.troubles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(part.into(), what.into());
+    }
+
+    /// A part works (again).
+    pub(super) fn well(&self, part: &str) {
+        self.troubles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(part);
+    }
+
+    /// Parts that do not work, with the reason.
+    pub(super) fn troubles(&self) -> BTreeMap<String, String> {
+        self.troubles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The worker is done with everything up to here.
+    pub(super) fn set_processed(&self, position: Position) {
+        self.processed.send_replace(position);
+    }
+
+    /// How far the worker is.
+    pub(super) fn processed(&self) -> watch::Receiver<Position> {
+        self.processed.subscribe()
+    }
+}

@@ -1,0 +1,320 @@
+//! The thread that owns the pipeline: journal in, store out.
+//!
+//! It reads durable entries, steps the pipeline, and commits the effects of a batch with their position in one transaction of the
+//! store. It answers questions about devices, asks the journal for a tick when something falls due without a record, and writes a
+//! snapshot of the state every so often. At start it replays the journal from the newest snapshot; the store drops what it already
+//! has.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+
+use super::clock;
+use super::effects::StoreBatch;
+use super::metrics::Consumer;
+use super::recover;
+use super::shared::Question;
+use super::shared::Shared;
+use crate::checkpoint::Checkpoints;
+use crate::journal::Journal;
+use crate::pipeline::Answer;
+use crate::pipeline::Effects;
+use crate::pipeline::Pipeline;
+use crate::store::Store;
+use crate::store::StoreError;
+use crate::telemetry::MINUTE_MS;
+use crate::telemetry::Position;
+use crate::telemetry::Record;
+use crate::telemetry::SECOND_MS;
+use crate::telemetry::Timestamp;
+
+/// Entries of one batch at most: enough to spread a commit over, few enough to answer questions in between.
+const BATCH_ENTRIES: usize = 4_096;
+/// Bytes of one batch at most.
+const BATCH_BYTES: usize = 4 << 20;
+/// A tick is written at least this often (DESIGN section 6): it bounds how late a due thing is noticed.
+const TICK_EVERY_MS: i64 = MINUTE_MS;
+/// Without effects the store's position still moves this often.
+const POSITION_EVERY_MS: i64 = SECOND_MS;
+/// A snapshot of the state is written this often while records come in.
+const SNAPSHOT_EVERY_MS: i64 = 30 * SECOND_MS;
+/// Or after this many entries, so that a restart never replays for long.
+const SNAPSHOT_EVERY_ENTRIES: u64 = 200_000;
+/// Pause before the store is tried again after an error that may pass.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+/// Answers to actions are kept for those who ask later; the oldest go when there are more.
+const ANSWERS_KEPT: usize = 1_024;
+/// Shortest wait between two looks at the clock, so that a tick on its way is not asked for again and again.
+const SHORTEST_LOOK: Duration = Duration::from_millis(20);
+
+/// Owner of the pipeline.
+pub(super) struct Worker {
+    pipeline: Pipeline,
+    parts: Parts,
+    /// Effects up to here were in the store when the process started: a replay of them is not counted again.
+    replay_until: Position,
+    snapshot_at: i64,
+    snapshot_position: Position,
+    position_written_at: i64,
+    answers: BTreeMap<Position, Answer>,
+    waiting: BTreeMap<Position, oneshot::Sender<Option<Answer>>>,
+}
+
+/// What the worker works with.
+pub(super) struct Parts {
+    pub(super) journal: Journal,
+    pub(super) store: Store,
+    pub(super) checkpoints: Checkpoints,
+    pub(super) shared: Arc<Shared>,
+    pub(super) questions: mpsc::Receiver<Question>,
+    /// True: do what is durable, then end.
+    pub(super) shutdown: watch::Receiver<bool>,
+}
+
+impl Worker {
+    /// A worker that goes on from a restored pipeline.
+    pub(super) fn new(pipeline: Pipeline, parts: Parts) -> Self {
+        Self {
+            replay_until: parts.store.position(),
+            snapshot_at: clock::monotonic_ms(),
+            snapshot_position: pipeline.position(),
+            position_written_at: 0,
+            answers: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            pipeline,
+            parts,
+        }
+    }
+
+    /// Works until shutdown is asked for and everything durable is done.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, or the store holds two open tickets for one fault: both mean that going on would do harm.
+    pub(super) async fn run(mut self) -> anyhow::Result<()> {
+        let mut durable = self.parts.journal.durable();
+        loop {
+            let last = *durable.borrow_and_update();
+            if self.pipeline.position() < last {
+                self.batch(last).await?;
+                continue;
+            }
+            if *self.parts.shutdown.borrow() {
+                break;
+            }
+            self.tick_if_due();
+            let look = self.until_next_look();
+            let question = tokio::select! {
+                changed = durable.changed() => {
+                    changed.context("the journal's writer is gone")?;
+                    None
+                }
+                question = self.parts.questions.recv() => question,
+                _ = self.parts.shutdown.changed() => None,
+                () = tokio::time::sleep(look) => None,
+            };
+            if let Some(question) = question {
+                self.answer(question);
+            }
+        }
+        self.snapshot()
+    }
+
+    /// Reads, steps and commits one batch.
+    async fn batch(&mut self, durable: Position) -> anyhow::Result<()> {
+        let from = self.pipeline.position().next();
+        // A batch ends where the store stood at the start, so that what was counted before is not counted again.
+        let replayed = self
+            .replay_until
+            .0
+            .checked_sub(from.0)
+            .map_or(BATCH_ENTRIES as u64, |left| left + 1);
+        let limit = usize::try_from(replayed)
+            .unwrap_or(BATCH_ENTRIES)
+            .min(BATCH_ENTRIES);
+        let entries = self
+            .parts
+            .journal
+            .read(from, limit, BATCH_BYTES)
+            .context("cannot read the journal")?;
+        let mut effects = Effects::default();
+        for entry in &entries {
+            self.pipeline.step(entry, &mut effects);
+        }
+        let Some(last) = entries.last() else {
+            anyhow::bail!(
+                "the journal says that {durable} is durable and gives nothing from {from} on"
+            );
+        };
+        self.commit(last.position, last.received_at, &effects)
+            .await?;
+        self.tell(&mut effects, last.position);
+        let due = clock::monotonic_ms() - self.snapshot_at >= SNAPSHOT_EVERY_MS;
+        if due || last.position.0 - self.snapshot_position.0 >= SNAPSHOT_EVERY_ENTRIES {
+            self.snapshot()?;
+        }
+        while let Ok(question) = self.parts.questions.try_recv() {
+            self.answer(question);
+        }
+        Ok(())
+    }
+
+    /// Tells everyone who wants to know what a committed batch brought.
+    fn tell(&mut self, effects: &mut Effects, position: Position) {
+        for alert in &effects.alerts {
+            tracing::error!("{alert}");
+        }
+        if position > self.replay_until {
+            self.parts.shared.metrics.count(effects);
+            for change in &effects.changes {
+                tracing::info!(
+                    ticket.id = %change.ticket.id,
+                    device.id = %change.ticket.device,
+                    fault = %change.ticket.fault,
+                    change = change.change.as_str(),
+                    "ticket changed"
+                );
+            }
+        }
+        for (position, answer) in effects.answers.drain(..) {
+            self.answers.insert(position, answer);
+            if self.answers.len() > ANSWERS_KEPT {
+                self.answers.pop_first();
+            }
+        }
+        let later = self.waiting.split_off(&position.next());
+        for (asked, reply) in std::mem::replace(&mut self.waiting, later) {
+            // Whoever asked may have given up; then nobody is to be told.
+            drop(reply.send(self.answers.remove(&asked)));
+        }
+        let shared = &self.parts.shared;
+        shared.set_profiles(self.pipeline.profiles());
+        shared.set_processed(position);
+        let lag = self.parts.journal.last().0.saturating_sub(position.0);
+        let consumer = Consumer {
+            consumer: "pipeline".into(),
+        };
+        shared
+            .metrics
+            .journal_lag
+            .get_or_create(&consumer)
+            .set(i64::try_from(lag).unwrap_or(i64::MAX));
+    }
+
+    /// One transaction: effects and position. Tried until it works, because nothing may be lost and nothing may overtake it.
+    async fn commit(
+        &mut self,
+        position: Position,
+        received_at: Timestamp,
+        effects: &Effects,
+    ) -> anyhow::Result<()> {
+        let now = clock::monotonic_ms();
+        if effects.is_empty() && now - self.position_written_at < POSITION_EVERY_MS {
+            return Ok(());
+        }
+        let batch = StoreBatch::of(effects);
+        loop {
+            match self
+                .parts
+                .store
+                .apply(batch.at(position, received_at))
+                .await
+            {
+                Ok(_) => break,
+                Err(error @ StoreError::TwoOpenTickets { .. }) => {
+                    return Err(error).context("the store and the decisions disagree; stopped so that nothing worse happens");
+                }
+                Err(error) => {
+                    self.parts.shared.trouble("store", &error.to_string());
+                    tracing::error!(error = %error, "the store cannot be written; trying again");
+                    tokio::time::sleep(STORE_RETRY).await;
+                }
+            }
+        }
+        self.parts.shared.well("store");
+        self.position_written_at = now;
+        Ok(())
+    }
+
+    /// Saves the state as of the pipeline's position. The pipeline waits meanwhile: some milliseconds for thousands of devices.
+    fn snapshot(&mut self) -> anyhow::Result<()> {
+        self.snapshot_at = clock::monotonic_ms();
+        let position = self.pipeline.position();
+        let Some(received_at) = self
+            .pipeline
+            .last_received_at()
+            .filter(|_| position != self.snapshot_position)
+        else {
+            return Ok(());
+        };
+        let rows = self.pipeline.take_changed_rows();
+        recover::save(&self.parts.checkpoints, position, received_at, rows)
+            .context("cannot save the state")?;
+        self.parts
+            .journal
+            .set_base(position)
+            .context("cannot store a cursor of the journal")?;
+        self.snapshot_position = position;
+        Ok(())
+    }
+
+    /// Asks the journal for a tick when something is due, or a minute went by.
+    fn tick_if_due(&mut self) {
+        if self.next_tick() > clock::wall() {
+            return;
+        }
+        // A full journal takes no tick; whatever is due then fires with the next record that fits.
+        if let Err(error) = self
+            .parts
+            .journal
+            .append(vec![Record::Tick], Box::new(|_| {}))
+        {
+            tracing::debug!(error = %error, "no tick could be written");
+        }
+    }
+
+    fn next_tick(&self) -> Timestamp {
+        let regular = self
+            .pipeline
+            .last_received_at()
+            .map_or_else(clock::wall, |last| last + TICK_EVERY_MS);
+        self.pipeline
+            .next_due()
+            .map_or(regular, |due| due.min(regular))
+    }
+
+    fn until_next_look(&self) -> Duration {
+        let wait = self.next_tick().since(clock::wall());
+        Duration::from_millis(u64::try_from(wait).unwrap_or(0)).max(SHORTEST_LOOK)
+    }
+
+    fn answer(&mut self, question: Question) {
+        // Whoever asked may have given up; then nobody is to be told.
+        match question {
+            Question::Device { device, reply } => drop(reply.send(self.pipeline.device(&device))),
+            Question::Model { model, reply } => {
+                let devices: Vec<_> = self
+                    .pipeline
+                    .devices()
+                    .filter(|device| device.model() == model)
+                    .cloned()
+                    .collect();
+                let views = devices
+                    .iter()
+                    .filter_map(|device| self.pipeline.device(device))
+                    .collect();
+                drop(reply.send(views));
+            }
+            Question::Answer { position, reply } if self.pipeline.position() >= position => {
+                drop(reply.send(self.answers.remove(&position)));
+            }
+            Question::Answer { position, reply } => {
+                self.waiting.insert(position, reply);
+            }
+        }
+    }
+}

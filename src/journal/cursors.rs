@@ -1,0 +1,195 @@
+//! How far each consumer has come, and which base checkpoints there are: what retention must not pass.
+//!
+//! A cursor is the last position that a consumer is done with. Keeps: a cursor is on the disk before retention may act on it,
+//! so that no power cut can leave a consumer before the journal's beginning.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::params;
+
+use crate::telemetry::Position;
+
+use super::error::JournalError;
+use super::options::CURSORS;
+
+/// Name of the file in the journal's directory.
+const FILE: &str = "cursors";
+/// Format of its tables.
+const FORMAT: u32 = 1;
+/// Complete base checkpoints that retention keeps the journal for.
+const BASES: usize = 2;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS cursors (consumer TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS bases (position INTEGER PRIMARY KEY);";
+
+/// The cursors, on disk and in memory.
+pub(super) struct Cursors {
+    path: PathBuf,
+    connection: Connection,
+    consumers: BTreeMap<String, Position>,
+    /// Newest last, at most [`BASES`].
+    bases: Vec<Position>,
+}
+
+impl Cursors {
+    pub(super) fn open(dir: &Path, journal: &str) -> Result<Self, JournalError> {
+        let path = dir.join(FILE);
+        let read = || {
+            let connection = Connection::open(&path)?;
+            connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+            connection.execute_batch(SCHEMA)?;
+            let mut meta = connection.prepare("INSERT OR IGNORE INTO meta VALUES (?1, ?2)")?;
+            meta.execute(params!["format", FORMAT.to_string()])?;
+            meta.execute(params!["journal", journal])?;
+            drop(meta);
+            let value = |name: &str| {
+                let sql = "SELECT value FROM meta WHERE name = ?1";
+                connection
+                    .query_row(sql, [name], |row| row.get::<_, String>(0))
+                    .optional()
+            };
+            let (format, owner) = (value("format")?, value("journal")?);
+            Ok((connection, format, owner))
+        };
+        let (connection, format, owner) =
+            read().map_err(|source| JournalError::sqlite("opening", &path, source))?;
+        if format != Some(FORMAT.to_string()) {
+            let found = format.unwrap_or_default();
+            let known = FORMAT;
+            return Err(JournalError::Format { path, found, known });
+        }
+        if owner.as_deref() != Some(journal) {
+            let expected = journal.to_owned();
+            let found = owner.unwrap_or_default();
+            return Err(JournalError::Foreign {
+                path,
+                expected,
+                found,
+            });
+        }
+        let mut cursors = Self {
+            path,
+            connection,
+            consumers: BTreeMap::new(),
+            bases: Vec::new(),
+        };
+        cursors.load()?;
+        Ok(cursors)
+    }
+
+    pub(super) fn get(&self, consumer: &str) -> Option<Position> {
+        self.consumers.get(consumer).copied()
+    }
+
+    pub(super) fn all(&self) -> &BTreeMap<String, Position> {
+        &self.consumers
+    }
+
+    /// Writes a cursor; one fsync, none when it stands there already.
+    pub(super) fn set(&mut self, consumer: &str, position: Position) -> Result<(), JournalError> {
+        if self.get(consumer) == Some(position) {
+            return Ok(());
+        }
+        if self.get(consumer).is_none() && self.consumers.len() >= CURSORS {
+            let error = std::io::Error::other(format!("{CURSORS} consumers have one already"));
+            return Err(JournalError::io("adding a cursor to", &self.path, error));
+        }
+        self.execute(
+            "INSERT INTO cursors VALUES (?1, ?2) ON CONFLICT DO UPDATE SET position = excluded.position",
+            params![consumer, integer(position)],
+        )?;
+        self.consumers.insert(consumer.to_owned(), position);
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, consumer: &str) -> Result<(), JournalError> {
+        self.execute("DELETE FROM cursors WHERE consumer = ?1", params![consumer])?;
+        self.consumers.remove(consumer);
+        Ok(())
+    }
+
+    /// A complete base checkpoint holds for this position.
+    pub(super) fn add_base(&mut self, position: Position) -> Result<(), JournalError> {
+        if self.bases.contains(&position) {
+            return Ok(());
+        }
+        self.execute(
+            "INSERT OR IGNORE INTO bases VALUES (?1)",
+            params![integer(position)],
+        )?;
+        self.bases.push(position);
+        self.bases.sort_unstable();
+        while self.bases.len() > BASES {
+            let oldest = self.bases.remove(0);
+            self.execute(
+                "DELETE FROM bases WHERE position <= ?1",
+                params![integer(oldest)],
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn bases(&self) -> &[Position] {
+        &self.bases
+    }
+
+    /// The farthest cursor, if it lies beyond the journal's end: then segments were lost, and going on would use positions twice.
+    pub(super) fn beyond(&self, last: Position) -> Option<Position> {
+        let positions = self.consumers.values().chain(&self.bases);
+        positions.copied().max().filter(|farthest| *farthest > last)
+    }
+
+    /// Up to which position everything may be removed, and who holds what comes after. `None`: nobody holds anything.
+    pub(super) fn hold(&self) -> Option<(Position, String)> {
+        let consumers = self
+            .consumers
+            .iter()
+            .map(|(consumer, position)| (*position, format!("the consumer '{consumer}'")));
+        let base = self
+            .bases
+            .first()
+            .map(|base| (*base, "the base checkpoint".to_owned()));
+        consumers.chain(base).min_by_key(|(position, _)| *position)
+    }
+
+    fn load(&mut self) -> Result<(), JournalError> {
+        let read = || {
+            let mut cursors = self.connection.prepare("SELECT * FROM cursors")?;
+            let cursors = cursors
+                .query_map([], |row| Ok((row.get(0)?, position(row.get(1)?))))?
+                .collect::<Result<BTreeMap<String, Position>, _>>()?;
+            let mut bases = self
+                .connection
+                .prepare("SELECT position FROM bases ORDER BY position")?;
+            let bases = bases
+                .query_map([], |row| row.get(0).map(position))?
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok((cursors, bases))
+        };
+        (self.consumers, self.bases) =
+            read().map_err(|source| JournalError::sqlite("reading", &self.path, source))?;
+        Ok(())
+    }
+
+    fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<(), JournalError> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params))
+            .map(|_| ())
+            .map_err(|source| JournalError::sqlite("writing", &self.path, source))
+    }
+}
+
+fn integer(position: Position) -> i64 {
+    i64::try_from(position.0).unwrap_or(i64::MAX)
+}
+
+fn position(stored: i64) -> Position {
+    Position(u64::try_from(stored).unwrap_or(0))
+}

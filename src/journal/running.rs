@@ -1,0 +1,230 @@
+//! A journal at work: what its threads share, how they start and how they end.
+//!
+//! Keeps: nothing runs before the directory is ours and every file was looked at; the directory is free only when both threads
+//! have ended.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+use std::thread;
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+
+use crate::telemetry::Position;
+
+use super::Journal;
+use super::JournalError;
+use super::JournalOptions;
+use super::catalog::Segment;
+use super::clock::Stamper;
+use super::cursors::Cursors;
+use super::disk::Disk;
+use super::disk::Live;
+use super::files::Files;
+use super::files::lock;
+use super::keeper;
+use super::open;
+use super::open::Listing;
+use super::queue::Queue;
+use super::segment;
+use super::segment::Kind;
+use super::segment::file_name;
+use super::writer::Writer;
+
+/// What all threads of the journal share.
+pub(super) struct Shared {
+    pub(super) files: Files,
+    pub(super) options: JournalOptions,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) queue: Queue,
+    pub(super) cursors: Mutex<Cursors>,
+    pub(super) durable: watch::Sender<Position>,
+    pub(super) counters: Counters,
+    pub(super) keeper: Keeper,
+    /// The directory is ours as long as this is open.
+    pub(super) lock: Mutex<Option<File>>,
+}
+
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) commits: AtomicU64,
+    pub(super) commit_errors: AtomicU64,
+    pub(super) failing: AtomicBool,
+}
+
+/// How the housekeeper is called.
+#[derive(Default)]
+pub(super) struct Keeper {
+    pub(super) call: Mutex<Call>,
+    pub(super) called: Condvar,
+    /// Held while sealing.
+    pub(super) sealing: Mutex<()>,
+    /// Held while removing.
+    pub(super) retaining: Mutex<()>,
+}
+
+#[derive(Default)]
+pub(super) struct Call {
+    pub(super) wanted: bool,
+    pub(super) closed: bool,
+}
+
+/// The live segment: its first position and the open file.
+pub(super) type OpenLive = (Position, Box<dyn Live>);
+
+/// The threads; they end when the last handle goes.
+pub(super) struct Running {
+    pub(super) shared: Arc<Shared>,
+    pub(super) threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Journal {
+    pub(super) fn open_on(
+        dir: &Path,
+        options: JournalOptions,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Self, JournalError> {
+        std::fs::create_dir_all(dir).map_err(|error| JournalError::io("creating", dir, error))?;
+        let lock = open::lock_dir(dir)?;
+        let Listing { segments, left } = open::list(dir)?;
+        let known = open::read_id(dir)?;
+        let fresh = known.is_none();
+        let id = match (known, segments.first()) {
+            (Some(id), Some(_)) => id,
+            (Some(id), None) => {
+                let path = dir.join(open::ID_FILE);
+                return Err(JournalError::NoSegments { path, id });
+            }
+            (None, None) => open::new_id(),
+            // Lost, or not yet written when the first start was cut off: every segment knows it.
+            (None, Some(&(first, kind))) => segment::read_id(&dir.join(file_name(first, kind)))?,
+        };
+        let catalog = open::survey(dir, &id, &segments)?;
+        let cursors = Cursors::open(dir, &id)?;
+        if let Some(from) = cursors.beyond(catalog.last()) {
+            let (dir, to) = (dir.to_owned(), from);
+            let from = catalog.last().next();
+            return Err(JournalError::Hole { dir, from, to });
+        }
+        for path in left {
+            segment::remove(&path)?;
+        }
+        let stamper = Stamper::new(Arc::clone(&options.clock), catalog.received_last());
+        let last = catalog.last();
+        let shared = Arc::new(Shared {
+            files: Files::new(dir, id, catalog),
+            options,
+            disk,
+            queue: Queue::default(),
+            cursors: Mutex::new(cursors),
+            durable: watch::Sender::new(last),
+            counters: Counters::default(),
+            keeper: Keeper::default(),
+            lock: Mutex::new(Some(lock)),
+        });
+        let live = shared.reopen_live(last.next())?;
+        if fresh {
+            open::write_id(dir, &shared.files.id)?;
+        }
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            stamper,
+            live,
+            next: last.next(),
+        };
+        shared.check_budget();
+        Running::start(shared, writer)
+    }
+}
+
+impl Shared {
+    /// The live segment to go on with; a new journal gets its first.
+    fn reopen_live(&self, next: Position) -> Result<Option<OpenLive>, JournalError> {
+        let newest = self.files.catalog().newest().cloned();
+        let (mut segment, fresh) = match newest {
+            Some(newest) if newest.kind == Kind::Live => (newest, false),
+            Some(_) => return Ok(None),
+            None => (Segment::new(next, Kind::Live), true),
+        };
+        let path = segment.path(&self.files.dir);
+        let live = if fresh {
+            self.disk.create(&path, &self.files.id)?
+        } else {
+            self.disk.reopen(&path, &self.files.id)?
+        };
+        // What lay in the write-ahead log is in the file now.
+        segment.bytes = std::fs::metadata(&path)
+            .map_err(|error| JournalError::io("reading", &path, error))?
+            .len();
+        let first = segment.first;
+        self.files.catalog().insert(segment);
+        Ok(Some((first, live)))
+    }
+
+    pub(super) fn wake_keeper(&self) {
+        lock(&self.keeper.call).wanted = true;
+        self.keeper.called.notify_one();
+    }
+}
+
+impl Running {
+    fn start(shared: Arc<Shared>, writer: Writer) -> Result<Journal, JournalError> {
+        let running = Arc::new(Self {
+            shared,
+            threads: Mutex::default(),
+        });
+        let journal = Journal {
+            running: Arc::clone(&running),
+        };
+        let dir = &running.shared.files.dir;
+        let failed = |error| JournalError::io("starting a thread for", dir, error);
+        let writing = thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || writer.run())
+            .map_err(failed)?;
+        lock(&running.threads).push(writing);
+        let shared = Arc::clone(&running.shared);
+        let keeping = thread::Builder::new()
+            .name("journal-keeper".to_owned())
+            .spawn(move || keeper::run(&shared))
+            .map_err(failed)?;
+        lock(&running.threads).push(keeping);
+        Ok(journal)
+    }
+
+    /// Ends the threads and frees the directory. From a callback, on the writer's own thread, it only tells them to end; then
+    /// the directory is free once the writer, the last to know the lock, has written what was taken.
+    pub(super) fn stop(&self) {
+        self.shared.queue.close();
+        lock(&self.shared.keeper.call).closed = true;
+        self.shared.keeper.called.notify_all();
+        let own = thread::current().id();
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        if threads.is_empty() {
+            // Someone else ends them, and frees the directory then.
+            return;
+        }
+        let (own, others): (Vec<_>, Vec<_>) = threads
+            .into_iter()
+            .partition(|thread| thread.thread().id() == own);
+        for thread in others {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the journal panicked");
+            }
+        }
+        if own.is_empty() {
+            drop(lock(&self.shared.lock).take());
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,23 @@
+//! The journal's promises, tried to break.
+
+mod support;
+
+mod basics;
+
+mod encoding;
+
+mod group;
+
+mod time;
+
+mod failure;
+
+mod sealing;
+
+mod retention;
+
+mod damage;
+
+mod crash;
+
+mod measure;

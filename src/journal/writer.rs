@@ -1,0 +1,284 @@
+//! The one thread that writes: gives places and times, commits in groups, then calls back in order.
+//!
+//! Leaves sealing and retention to the housekeeper. Keeps: no callback says `Ok` before its records are fsynced; after a failed
+//! commit the segment takes nothing more, and the same entries go to a new one; a position is given once.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::telemetry::Control;
+use crate::telemetry::Entry;
+use crate::telemetry::Position;
+use crate::telemetry::Record;
+use crate::telemetry::Timestamp;
+
+use super::Done;
+use super::block::Block;
+use super::block::Encoded;
+use super::catalog::Segment;
+use super::clock::Stamper;
+use super::disk::Live;
+use super::error::AppendError;
+use super::error::JournalError;
+use super::options::RETRY_MAX;
+use super::queue::Append;
+use super::running::OpenLive;
+use super::running::Shared;
+use super::segment;
+use super::segment::Kind;
+
+/// The second attempt after an error; each further one waits twice as long, up to [`RETRY_MAX`].
+const RETRY_FIRST: Duration = Duration::from_millis(50);
+/// Attempts that are still made when the journal is closed while the disk fails.
+const CLOSING_ATTEMPTS: u32 = 2;
+
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) stamper: Stamper,
+    pub(super) live: Option<OpenLive>,
+    /// The position that the next record gets.
+    pub(super) next: Position,
+}
+
+/// A commit as it is put together.
+struct Commit {
+    block: Block,
+    entries: Vec<Entry>,
+    /// Each with the last position of its append.
+    dones: Vec<(Position, Done)>,
+}
+
+impl Writer {
+    /// Until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        let mut gather = None;
+        while let Some(appends) = self.shared.queue.take(gather) {
+            let busy = self.write(appends);
+            gather = busy.then_some(self.shared.options.commit_interval);
+        }
+        self.live = None;
+    }
+
+    /// Writes one commit and calls back. Returns whether more came in meanwhile; then a group forms. What comes in upon the
+    /// callbacks does not count: a caller who waits for each answer is never slowed down by the interval.
+    fn write(&mut self, appends: Vec<Append>) -> bool {
+        let Commit {
+            block,
+            entries,
+            dones,
+        } = self.put_together(appends);
+        self.rotate_if_due(block.head.received_first);
+        let result = if block.is_empty() {
+            Ok(())
+        } else {
+            self.commit(&block)
+        };
+        if result.is_ok() && !block.is_empty() {
+            self.next = block.head.last().next();
+            self.publish(&block, entries);
+        }
+        let busy = self.shared.queue.size().0 > 0;
+        for (last, done) in dones {
+            let answer = result.clone().map(|()| last);
+            // A callback's panic is its owner's; the journal goes on.
+            if std::panic::catch_unwind(AssertUnwindSafe(|| done(answer))).is_err() {
+                tracing::error!("a callback of the journal panicked");
+            }
+        }
+        if !block.is_empty() {
+            self.shared.check_budget();
+        }
+        busy
+    }
+
+    /// Gives places and times. A step of the wall clock becomes a record before what it was noticed at.
+    fn put_together(&mut self, appends: Vec<Append>) -> Commit {
+        let mut commit = Commit {
+            block: Block::new(self.next, self.stamper.last()),
+            entries: Vec::new(),
+            dones: Vec::with_capacity(appends.len()),
+        };
+        for append in appends {
+            if !append.records.is_empty() {
+                let stamp = self.stamper.stamp();
+                if let Some(step) = stamp.step {
+                    tracing::warn!(from = %step.from, to = %step.to, "the wall clock stepped");
+                    let (from, to) = (step.from, step.to);
+                    commit.add_step(from, Record::Control(Control::ClockStep { from, to }));
+                }
+                let records = append.records.into_iter();
+                for (record, encoded) in records.zip(append.encoded.records()) {
+                    commit.add(stamp.at, record, encoded);
+                }
+            }
+            commit.dones.push((commit.block.head.last(), append.done));
+        }
+        commit
+    }
+
+    /// Closes a live segment that is large or old enough; the commit that follows begins a new one.
+    fn rotate_if_due(&mut self, now: Timestamp) {
+        let Some((first, _)) = self.live else { return };
+        let due = {
+            let mut catalog = self.shared.files.catalog();
+            let Some(segment) = catalog.get_mut(first) else {
+                return;
+            };
+            let age = now.since(segment.received_first).max(0).unsigned_abs();
+            let old = u128::from(age) >= self.shared.options.segment_age.as_millis();
+            let large = segment.bytes >= self.shared.options.seal_at_bytes();
+            segment.closed = segment.count > 0 && (old || large);
+            segment.closed
+        };
+        if due {
+            self.live = None;
+            self.shared.wake_keeper();
+        }
+    }
+
+    /// Commits, and when that fails, again to a new segment, until it is done. Fails only when the journal closes meanwhile.
+    fn commit(&mut self, block: &Block) -> Result<(), AppendError> {
+        let mut attempt = 0_u32;
+        loop {
+            let error = match self.try_commit(block) {
+                Ok(()) => {
+                    self.shared.counters.commits.fetch_add(1, Ordering::Relaxed);
+                    if attempt > 0 {
+                        tracing::info!(attempt, "the journal writes again");
+                        self.shared.counters.failing.store(false, Ordering::Relaxed);
+                    }
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            attempt += 1;
+            let counters = &self.shared.counters;
+            counters.commit_errors.fetch_add(1, Ordering::Relaxed);
+            counters.failing.store(true, Ordering::Relaxed);
+            self.abandon();
+            // A disk can be full for hours: told at once, then ever less often.
+            if attempt.is_power_of_two() {
+                tracing::error!(
+                    error = %Chain(&error),
+                    attempt,
+                    "the journal cannot write; nothing is acknowledged until it can, and the records go to a new segment"
+                );
+            }
+            let pause = if attempt == 1 {
+                Duration::ZERO
+            } else {
+                RETRY_FIRST
+                    .saturating_mul(1 << (attempt - 2).min(10))
+                    .min(RETRY_MAX)
+            };
+            if !self.shared.queue.pause(pause) && attempt >= CLOSING_ATTEMPTS {
+                return Err(AppendError::Closed);
+            }
+        }
+    }
+
+    fn try_commit(&mut self, block: &Block) -> Result<(), JournalError> {
+        if self.live.is_none() {
+            self.live = Some((block.head.first, self.begin(block.head.first)?));
+        }
+        match &mut self.live {
+            Some((_, live)) => live.commit(block),
+            None => Ok(()),
+        }
+    }
+
+    /// Begins a new live segment.
+    fn begin(&self, first: Position) -> Result<Box<dyn Live>, JournalError> {
+        let files = &self.shared.files;
+        let segment = Segment::new(first, Kind::Live);
+        let path = segment.path(&files.dir);
+        // Only an attempt that failed can have left it: nothing at or after `first` was ever acknowledged.
+        segment::remove(&path)?;
+        let live = self.shared.disk.create(&path, &files.id)?;
+        files.catalog().insert(segment);
+        Ok(live)
+    }
+
+    /// Gives the live segment up for good. What it holds durably stays; an empty one goes.
+    fn abandon(&mut self) {
+        let Some((first, live)) = self.live.take() else {
+            return;
+        };
+        drop(live);
+        let mut catalog = self.shared.files.catalog();
+        if let Some(segment) = catalog.get_mut(first) {
+            segment.closed = true;
+            if segment.count == 0 {
+                catalog.remove(first);
+            }
+        }
+        drop(catalog);
+        self.shared.wake_keeper();
+    }
+
+    /// Makes committed entries visible to readers.
+    fn publish(&self, block: &Block, entries: Vec<Entry>) {
+        let head = &block.head;
+        if let Some((first, _)) = self.live {
+            let mut catalog = self.shared.files.catalog();
+            if let Some(segment) = catalog.get_mut(first) {
+                if segment.count == 0 {
+                    segment.received_first = head.received_first;
+                }
+                segment.count += head.count;
+                segment.received_last = head.received_last;
+                segment.bytes += block.data.len() as u64 + segment::ROW_BYTES;
+            }
+        }
+        self.shared.files.remember(entries);
+        self.shared.durable.send_replace(head.last());
+    }
+}
+
+/// Also when the thread ends by a panic: nobody waits for ever.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        while let Some(appends) = self.shared.queue.take(None) {
+            for append in appends {
+                append.give_up();
+            }
+        }
+    }
+}
+
+impl Commit {
+    fn add(&mut self, received_at: Timestamp, record: Record, encoded: &[u8]) {
+        let position = self.block.push(received_at, encoded);
+        self.entries.push(Entry {
+            position,
+            received_at: self.block.head.received_last,
+            record,
+        });
+    }
+
+    fn add_step(&mut self, received_at: Timestamp, record: Record) {
+        // It always encodes: two times in a JSON object.
+        if let Ok(encoded) = Encoded::new(std::slice::from_ref(&record)) {
+            let bytes: Vec<u8> = encoded.records().flatten().copied().collect();
+            self.add(received_at, record, &bytes);
+        }
+    }
+}
+
+/// An error with its sources, for a log line.
+pub(super) struct Chain<'a>(pub(super) &'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(out, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! A recording through the same pipeline as live, in its own time, without a daemon.
+
+use crate::pipeline::Effects;
+use crate::pipeline::Pipeline;
+use crate::telemetry::Control;
+use crate::telemetry::Entry;
+use crate::telemetry::Position;
+use crate::telemetry::ProfileText;
+use crate::telemetry::Record;
+use crate::telemetry::Settings;
+use crate::telemetry::Timestamp;
+use crate::telemetry::ZoneTable;
+
+/// What a recording needs to know before its first message, when it does not say so itself.
+pub struct World {
+    /// Sources and site.
+    pub settings: Settings,
+    /// Offsets of the zones around the recording's time.
+    pub zones: ZoneTable,
+    /// Profile files.
+    pub profiles: Vec<ProfileText>,
+    /// Files of shared words.
+    pub words: Vec<ProfileText>,
+}
+
+/// Which profiles judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProfilesFrom {
+    /// Those that the recording carries; else those of the world.
+    Recording,
+    /// Those of the world, whatever the recording carries: what a change would have done.
+    World,
+}
+
+/// Plays records, one after the other.
+pub struct Replayer {
+    pipeline: Pipeline,
+    position: Position,
+    at: Timestamp,
+    world: Option<World>,
+    from: ProfilesFrom,
+}
+
+impl Replayer {
+    /// A replay in this world; `None` when the recording brings its own.
+    #[must_use]
+    pub fn new(world: Option<World>, from: ProfilesFrom) -> Self {
+        Self {
+            pipeline: Pipeline::new(),
+            position: Position::default(),
+            at: Timestamp::MIN,
+            world,
+            from,
+        }
+    }
+
+    /// Plays one record. A time that goes back is raised to the one before it.
+    pub fn feed(&mut self, at: Timestamp, record: Record, effects: &mut Effects) {
+        self.at = self.at.max(at);
+        if let Some(world) = self.world.take() {
+            self.introduce(world, effects);
+        }
+        let is_profiles = matches!(record, Record::Control(Control::Profiles { .. }));
+        if !(is_profiles && self.from == ProfilesFrom::World) {
+            self.step(record, effects);
+        }
+    }
+
+    /// Fires what is due up to `until` (or up to the last record, if that is later).
+    pub fn finish(&mut self, until: Timestamp, effects: &mut Effects) {
+        self.at = self.at.max(until);
+        self.step(Record::Tick, effects);
+    }
+
+    /// The pipeline, to look into.
+    #[must_use]
+    pub const fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    fn introduce(&mut self, world: World, effects: &mut Effects) {
+        let World {
+            settings,
+            zones,
+            profiles,
+            words,
+        } = world;
+        self.step(Record::Control(Control::Settings(settings)), effects);
+        self.step(Record::Control(Control::Zones { zones }), effects);
+        self.step(
+            Record::Control(Control::Profiles { profiles, words }),
+            effects,
+        );
+    }
+
+    fn step(&mut self, record: Record, effects: &mut Effects) {
+        self.position = self.position.next();
+        self.pipeline.step(
+            &Entry {
+                position: self.position,
+                received_at: self.at,
+                record,
+            },
+            effects,
+        );
+    }
+}

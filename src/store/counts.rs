@@ -1,0 +1,64 @@
+//! Numbers for metrics and overviews.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row;
+
+use super::{Store, StoreError};
+
+/// How many of what the store holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Open tickets and notices by status.
+    pub open_tickets: BTreeMap<String, u64>,
+    /// All tickets and notices.
+    pub tickets: u64,
+    /// Devices.
+    pub devices: u64,
+    /// Rejected messages that no replay has taken.
+    pub rejected: u64,
+    /// Deliveries waiting, by channel.
+    pub outbox_pending: BTreeMap<String, u64>,
+    /// Deliveries given up, by channel.
+    pub outbox_dead: BTreeMap<String, u64>,
+}
+
+impl Store {
+    /// Counts everything; reads indexes only, yet not for every request.
+    pub async fn counts(&self) -> Result<Counts, StoreError> {
+        Ok(Counts {
+            open_tickets: self
+                .grouped("SELECT status, count(*) FROM tickets WHERE closed = 0 GROUP BY status")
+                .await?,
+            tickets: self.single("SELECT count(*) FROM tickets").await?,
+            devices: self.single("SELECT count(*) FROM devices").await?,
+            rejected: self
+                .single("SELECT count(*) FROM rejected WHERE replayed_at IS NULL")
+                .await?,
+            outbox_pending: self
+                .grouped(
+                    "SELECT channel, count(*) FROM outbox WHERE state = 'pending' GROUP BY channel",
+                )
+                .await?,
+            outbox_dead: self
+                .grouped(
+                    "SELECT channel, count(*) FROM outbox WHERE state = 'dead' GROUP BY channel",
+                )
+                .await?,
+        })
+    }
+
+    async fn single(&self, sql: &'static str) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(sql).fetch_one(&self.readers).await?;
+        Ok(count.cast_unsigned())
+    }
+
+    async fn grouped(&self, sql: &'static str) -> Result<BTreeMap<String, u64>, StoreError> {
+        sqlx::query(sql)
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get::<i64, _>(1)?.cast_unsigned())))
+            .collect()
+    }
+}

@@ -1,0 +1,386 @@
+//! A daemon's double: it does a person's action at once on the store, as pipeline and desk would.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use smol_str::SmolStr;
+
+use crate::desk::{Change, Ticket, TicketChange, TicketKind, TicketStatus};
+use crate::profile::{
+    Cadence, Cond, Dim, Fault, Part, Program, Recheck, RuleState, Severity, Signal, SignalKind,
+    Stage, StageRule, StaleAfter, Unit,
+};
+use crate::store::{Batch, Store};
+use crate::telemetry::{Control, DeviceId, Position, Text, TicketAction, Timestamp};
+use crate::web::{
+    ActionOutcome, Backend, Check, FaultCounts, LiveDevice, LiveFault, RefusalKind, SeriesQuery,
+    SeriesRead, SeriesReadError, SeriesSample, SubmitError, WordList,
+};
+
+pub(super) const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_120);
+
+/// The double; its fields say how it behaves and what it was told.
+pub(super) struct Double {
+    pub(super) store: Store,
+    pub(super) told: Mutex<Vec<Control>>,
+    pub(super) replays: Mutex<Vec<Vec<Position>>>,
+    /// It never finishes an action.
+    pub(super) stuck: AtomicBool,
+    /// Its journal is full.
+    pub(super) full: AtomicBool,
+    /// It is not ready.
+    pub(super) sick: AtomicBool,
+}
+
+impl Double {
+    pub(super) fn new(store: Store) -> Self {
+        Self {
+            store,
+            told: Mutex::default(),
+            replays: Mutex::default(),
+            stuck: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+            sick: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn replayed(&self) -> Vec<Vec<Position>> {
+        self.replays.lock().expect("no test panicked").clone()
+    }
+
+    pub(super) fn told(&self) -> Vec<Control> {
+        self.told.lock().expect("no test panicked").clone()
+    }
+}
+
+impl Backend for Double {
+    fn replay(
+        &self,
+        positions: Vec<Position>,
+    ) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>> {
+        self.replays
+            .lock()
+            .expect("no test panicked")
+            .push(positions);
+        async { Ok(ActionOutcome::Done) }.boxed()
+    }
+
+    fn submit(&self, control: Control) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>> {
+        self.told
+            .lock()
+            .expect("no test panicked")
+            .push(control.clone());
+        if self.full.load(Ordering::Relaxed) {
+            let retry_after = Duration::from_secs(7);
+            return async move { Err(SubmitError::Full { retry_after }) }.boxed();
+        }
+        if self.stuck.load(Ordering::Relaxed) {
+            return futures_util::future::pending().boxed();
+        }
+        let store = self.store.clone();
+        async move { Ok(act(&store, control).await) }.boxed()
+    }
+
+    fn profiles(&self) -> Vec<Arc<Program>> {
+        vec![Arc::new(program())]
+    }
+
+    fn profile(&self, model: &str) -> Option<Arc<Program>> {
+        (model == "ts-flash5").then(|| Arc::new(program()))
+    }
+
+    fn word(&self, list: WordList, name: &str) -> Option<Text> {
+        match (list, name) {
+            (WordList::Cause, "scale") => Some(Text::new("Limescale", "水垢")),
+            (WordList::Action, "descale") => Some(Text::new("Descale", "除垢")),
+            (WordList::Cause | WordList::Action | WordList::Message, _) => None,
+        }
+    }
+
+    fn guide(&self, action: &str) -> Vec<Text> {
+        match action {
+            "descale" => vec![Text::new("Start the programme", "启动程序")],
+            _ => Vec::new(),
+        }
+    }
+
+    fn live(&self, device: &DeviceId) -> BoxFuture<'static, Option<LiveDevice>> {
+        let live = (device.serial() == "TSF5-000123").then(|| LiveDevice {
+            signals: Vec::new(),
+            faults: vec![LiveFault {
+                fault: "scale".into(),
+                state: "blind".into(),
+                stage: None,
+                since: None,
+                why: Some(Text::new("no water temperature", "无水温")),
+            }],
+        });
+        async move { live }.boxed()
+    }
+
+    fn fault_counts(&self, _: &str) -> BoxFuture<'static, BTreeMap<SmolStr, FaultCounts>> {
+        let counts = FaultCounts {
+            judged: 7,
+            learning: 2,
+            ..FaultCounts::default()
+        };
+        async move { [(SmolStr::from("scale"), counts)].into() }.boxed()
+    }
+
+    fn readiness(&self) -> Vec<Check> {
+        vec![Check {
+            name: "journal".into(),
+            ok: !self.sick.load(Ordering::Relaxed),
+            detail: "1 of 20 GiB".into(),
+        }]
+    }
+
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+}
+
+const fn refuse(kind: RefusalKind, reason: Text) -> ActionOutcome {
+    ActionOutcome::Refused { kind, reason }
+}
+
+async fn act(store: &Store, control: Control) -> ActionOutcome {
+    let position = store.position().next();
+    let Control::Ticket {
+        ticket: id,
+        action,
+        by,
+        expected_version,
+        ..
+    } = control
+    else {
+        let batch = Batch {
+            position,
+            ..Batch::default()
+        };
+        store.apply(batch).await.expect("committed");
+        return ActionOutcome::Done;
+    };
+    let mut ticket = store
+        .ticket(&id)
+        .await
+        .expect("a read")
+        .expect("the web looked before");
+    if expected_version.is_some_and(|seen| seen != ticket.version) {
+        let current = ticket.version;
+        let reason = Text::new(
+            format!("its version is now {current}"),
+            format!("当前版本为 {current}"),
+        );
+        return refuse(RefusalKind::Stale { current }, reason);
+    }
+    let what = format!("{:?}", action.basic()).to_lowercase();
+    if action == TicketAction::Close && ticket.status == TicketStatus::New {
+        let reason = Text::new("close is not allowed while new", "不允许");
+        return refuse(RefusalKind::Conflict, reason);
+    }
+    let blob = carry_out(&mut ticket, action);
+    ticket.version += 1;
+    let change = TicketChange {
+        at: NOW,
+        change: Change::Acted,
+        what: what.into(),
+        by: Some(by),
+        blob,
+        event_time: NOW,
+        ticket,
+    };
+    let changes = [change];
+    let batch = Batch {
+        position,
+        changes: &changes,
+        ..Batch::default()
+    };
+    store.apply(batch).await.expect("committed");
+    ActionOutcome::Done
+}
+
+/// Gives the text that came with it.
+fn carry_out(ticket: &mut Ticket, action: TicketAction) -> Option<SmolStr> {
+    match action {
+        TicketAction::Assign { to } => ticket.assignee = Some(to),
+        TicketAction::Comment { blob } => return Some(blob),
+        TicketAction::Resolve {
+            verdict,
+            parts,
+            note,
+        } => {
+            ticket.status = TicketStatus::Resolved;
+            ticket.verdict = Some(verdict);
+            ticket.fitted = parts;
+            return note;
+        }
+        TicketAction::Acknowledge => ticket.status = TicketStatus::Acknowledged,
+        TicketAction::Wait { .. } => ticket.status = TicketStatus::Waiting,
+        TicketAction::Reopen { reason } => return reason,
+        TicketAction::Start | TicketAction::Close => ticket.status = TicketStatus::InProgress,
+    }
+    None
+}
+
+/// A series of three values; a signal named `broken` cannot be read.
+pub(super) struct ThreeValues {
+    pub(super) asked: Mutex<Vec<SeriesQuery>>,
+}
+
+impl SeriesRead for ThreeValues {
+    fn range(
+        &self,
+        query: SeriesQuery,
+    ) -> BoxFuture<'static, Result<Vec<SeriesSample>, SeriesReadError>> {
+        let broken = query.field == "broken";
+        let from = query.from;
+        self.asked.lock().expect("no test panicked").push(query);
+        async move {
+            if broken {
+                let reason = "connection refused".to_owned();
+                return Err(SeriesReadError { reason });
+            }
+            let sample = |n: i32| SeriesSample {
+                at: from + i64::from(n),
+                min: f64::from(n),
+                max: f64::from(n + 2),
+                mean: f64::from(n + 1),
+            };
+            Ok((0..3).map(sample).collect())
+        }
+        .boxed()
+    }
+}
+
+fn program() -> Program {
+    let unit = Unit {
+        symbol: "°C".into(),
+        scale: 1.0,
+        dim: Dim::default(),
+    };
+    let stage = StageRule {
+        when: Cond::All(vec![Cond::Has(0), Cond::Not(Box::new(Cond::Has(0)))]),
+        gate: None,
+        severity: Severity::S3,
+        latched: false,
+        action: "descale".into(),
+        message: Some("M14".into()),
+        keep_ms: 0,
+    };
+    Program {
+        archetype: None,
+        maintainers: vec![],
+        model: "ts-flash5".into(),
+        kind: "toilet seat".into(),
+        name: Text::new("Flash 5", "闪电 5"),
+        version: "1".into(),
+        profile_version: "0123456789ab".into(),
+        plausible_past_ms: 0,
+        plausible_future_ms: 0,
+        limits: Vec::new(),
+        signals: vec![Signal {
+            name: "outlet".into(),
+            path: "water.out_c".into(),
+            label: Text::new("Outlet", "出水"),
+            unit,
+            kind: SignalKind::Gauge,
+            scale: 1.0,
+            offset: 0.0,
+            range: None,
+            no_value: Vec::new(),
+            default: None,
+            cadence: Cadence::Change,
+            stale_after: StaleAfter::Never,
+            store_text: false,
+            hash: 1,
+        }],
+        events: Vec::new(),
+        sessions: Vec::new(),
+        derives: Vec::new(),
+        nodes: Vec::new(),
+        steps: Vec::new(),
+        terms: Vec::new(),
+        faults: vec![Fault {
+            label: None,
+            name: "scale".into(),
+            code: "TF3".into(),
+            title: Text::new("Limescale", "结垢"),
+            warn: Some(stage),
+            fault: None,
+            clear: Cond::Const(true),
+            recheck: Recheck::Span(1),
+            reason: None,
+            cause: "scale".into(),
+            parts: vec!["FILTER-F5".into()],
+            absorbs: Vec::new(),
+            sensor_of: Vec::new(),
+            inhibited_by: Vec::new(),
+            state: RuleState::Live,
+            signals: vec![0],
+            nodes: Vec::new(),
+            hash: 1,
+        }],
+        parts: vec![Part {
+            number: "FILTER-F5".into(),
+            title: Text::new("Filter", "滤芯"),
+            resets: Vec::new(),
+        }],
+    }
+}
+
+/// A new ticket of the fault `scale`.
+pub(super) fn opened(id: u32, serial: &str, severity: Severity) -> TicketChange {
+    let device = DeviceId::new("ts-flash5", serial).expect("a valid serial");
+    let at = NOW - 1_000 + i64::from(id);
+    let ticket = Ticket {
+        id: format!("T-{id}").into(),
+        version: 1,
+        kind: TicketKind::Ticket,
+        code: "TF3".into(),
+        device,
+        fault: "scale".into(),
+        title: Text::new("Limescale", "结垢"),
+        stage: Stage::Warn,
+        severity,
+        status: TicketStatus::New,
+        assignee: None,
+        opened_at: at,
+        event_time: at,
+        first_event_time: at,
+        updated_at: at,
+        cleared_at: None,
+        resolved_at: None,
+        closed_at: None,
+        occurrences: 1,
+        late: false,
+        reason: Text::new("49.2 °C", "49.2 °C"),
+        evidence: Vec::new(),
+        profile_version: "0123456789ab".into(),
+        cause: "scale".into(),
+        action: "descale".into(),
+        parts: vec!["FILTER-F5".into()],
+        message: Some("M14".into()),
+        lot: None,
+        firmware: None,
+        region: None,
+        waiting: None,
+        verdict: None,
+        fitted: Vec::new(),
+        linked: None,
+        last_change: Change::Opened,
+    };
+    TicketChange {
+        at,
+        change: Change::Opened,
+        what: "".into(),
+        by: None,
+        blob: None,
+        event_time: at,
+        ticket,
+    }
+}

@@ -1,0 +1,18 @@
+//! The broker client against a real mosquitto, and against a broker of our own for what mosquitto cannot be made to do.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+#[path = "../support/mosquitto.rs"]
+mod mosquitto;
+
+mod bench;
+
+mod fake;
+
+mod odd;
+
+mod real;
+
+mod secure;
+
+mod table;

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# The one test command: installs or builds the real servers that the tests talk to where they are missing, then checks the
+# format and the lints and runs every test.
+#
+#   tests/run.sh              everything
+#   tests/run.sh ARGS...      everything set up, then `cargo test ARGS...`
+#
+# Mosquitto and its clients come from Debian's packages, paho-mqtt from PyPI, and InfluxDB 2.9.1 is built from its Go module
+# once (about six minutes on two cores) into a cache folder outside the checkout: $FOREMEND_CACHE, else ~/.cache/foremend.
+# FOREMEND_TEST_INFLUXD=/path/to/influxd uses another InfluxDB 2.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cache=${FOREMEND_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/foremend}
+mkdir -p "$cache"
+say() { printf '\n== %s\n' "$*"; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else return 1; fi; }
+
+missing=()
+[ -x /usr/sbin/mosquitto ] || command -v mosquitto >/dev/null || missing+=(mosquitto)
+command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
+command -v openssl >/dev/null || missing+=(openssl)
+command -v pkg-config >/dev/null || missing+=(pkg-config)
+command -v gcc >/dev/null || missing+=(build-essential)
+python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+if [ ${#missing[@]} -gt 0 ]; then
+  say "installing ${missing[*]}"
+  if ! command -v apt-get >/dev/null; then
+    echo "Please install: ${missing[*]} (this machine has no apt-get), then run this again." >&2
+    exit 3
+  fi
+  as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || {
+    echo "Could not install ${missing[*]}; install them by hand, then run this again." >&2
+    exit 3
+  }
+fi
+
+# paho-mqtt, a client that is not ours, in an environment of its own.
+if [ ! -x "$cache/paho/bin/python" ] || ! "$cache/paho/bin/python" -c 'import paho.mqtt' 2>/dev/null; then
+  say "installing paho-mqtt"
+  rm -rf "$cache/paho" && python3 -m venv "$cache/paho" && "$cache/paho/bin/pip" install -q 'paho-mqtt>=2,<3'
+fi
+export FOREMEND_TEST_PAHO=${FOREMEND_TEST_PAHO:-$cache/paho/bin/python}
+
+if [ -z "${FOREMEND_TEST_INFLUXD:-}" ]; then
+  FOREMEND_TEST_INFLUXD=$cache/influxd-2.9.1
+  if [ ! -x "$FOREMEND_TEST_INFLUXD" ]; then
+    say "building InfluxDB 2.9.1 (once; about six minutes on two cores)"
+    bash tests/build-influxd.sh "$FOREMEND_TEST_INFLUXD" > "$cache/influxd-build.log" 2>&1 || {
+      tail -n 20 "$cache/influxd-build.log" >&2
+      echo "InfluxDB could not be built; the whole log is $cache/influxd-build.log" >&2
+      exit 3
+    }
+  fi
+fi
+export FOREMEND_TEST_INFLUXD
+
+if [ $# -gt 0 ]; then exec cargo test "$@"; fi
+say "format"
+cargo fmt --check
+say "lints"
+cargo clippy --locked --all-targets -- -D warnings
+say "tests"
+cargo test --locked

@@ -1,0 +1,170 @@
+//! The real binary as a child process: started on free ports in a directory of the test's own, ended with the test.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long a start may take on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A running `foremend run`.
+pub struct Daemon {
+    child: Child,
+    /// `http://127.0.0.1:PORT`
+    pub url: String,
+    /// The admin token.
+    pub token: String,
+    dir: PathBuf,
+}
+
+impl Daemon {
+    /// Starts `foremend run` with these settings in `dir`; `[http]` and `[data]` are added.
+    pub fn start(dir: &Path, settings: &str) -> Self {
+        match Self::try_start(dir, settings) {
+            Ok(daemon) => daemon,
+            Err(said) => panic!("foremend did not start: {said}"),
+        }
+    }
+
+    /// Like [`Daemon::start`]; the text of a refusal is returned.
+    pub fn try_start(dir: &Path, settings: &str) -> Result<Self, String> {
+        let config = dir.join("foremend.toml");
+        let whole = format!("[data]\ndir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n{settings}");
+        std::fs::write(&config, whole).expect("the settings are written");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_foremend"))
+            .args(["run", "--config"])
+            .arg(&config)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::from(std::fs::File::options().create(true).append(true).open(dir.join("foremend.log")).expect("a log")))
+            .spawn()
+            .expect("the binary starts");
+        let stdout = child.stdout.take().expect("piped");
+        let (sender, lines) = mpsc::sync_channel(64);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let log = || std::fs::read_to_string(dir.join("foremend.log")).unwrap_or_default();
+        loop {
+            match lines.recv_timeout(START_LIMIT) {
+                Ok(line) => {
+                    if let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) {
+                        let token = std::fs::read_to_string(dir.join("data/admin-token")).expect("the admin token");
+                        let url = url.trim_end_matches('/').to_owned();
+                        return Ok(Self { child, url, token: token.trim().to_owned(), dir: dir.to_owned() });
+                    }
+                }
+                Err(_) => {
+                    drop(child.kill());
+                    drop(child.wait());
+                    return Err(log());
+                }
+            }
+        }
+    }
+
+    /// `GET path` as JSON, with the admin token.
+    pub fn get(&self, path: &str) -> serde_json::Value {
+        let (status, body) = http("GET", &format!("{}{path}", self.url), &self.token, None);
+        assert!((200..300).contains(&status), "GET {path}: {status} {body}");
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("GET {path}: {error}: {body}"))
+    }
+
+    /// `GET path` as text.
+    pub fn text(&self, path: &str) -> String {
+        http("GET", &format!("{}{path}", self.url), &self.token, None).1
+    }
+
+    /// `POST path` with a JSON body: status and answer.
+    pub fn post(&self, path: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
+        let (status, body) = http("POST", &format!("{}{path}", self.url), &self.token, Some(body.to_string()));
+        (status, serde_json::from_str(&body).unwrap_or(serde_json::Value::Null))
+    }
+
+    /// The daemon's log so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("foremend.log")).unwrap_or_default()
+    }
+
+    /// The daemon's process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGTERM, and wait for the end.
+    pub fn stop(mut self) -> ExitStatus {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "SIGTERM could not be sent");
+        self.child.wait().expect("the child ends")
+    }
+
+    /// SIGKILL, and wait for the end.
+    pub fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("the child ends");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// One HTTP/1.1 request on a connection of its own.
+pub fn http(method: &str, url: &str, token: &str, body: Option<String>) -> (u16, String) {
+    use std::io::{Read, Write};
+    let rest = url.strip_prefix("http://").expect("plain http");
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let mut stream = std::net::TcpStream::connect(host).expect("connected");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time limit");
+    let body = body.unwrap_or_default();
+    let request = format!(
+        "{method} /{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("answered");
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split_whitespace().nth(1).and_then(|code| code.parse().ok()).expect("a status line");
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    (status, if chunked { unchunk(body) } else { body.to_owned() })
+}
+
+fn unchunk(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
+        if size == 0 || rest.len() < size {
+            break;
+        }
+        whole.push_str(&rest[..size]);
+        body = rest[size..].trim_start_matches("\r\n");
+    }
+    whole
+}
+
+/// Asks until `ready` gives something, at most `limit`; panics with `what` otherwise.
+pub fn wait_for<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
+    let (sender, timeout) = mpsc::sync_channel::<()>(1);
+    let mut left = limit;
+    let pause = Duration::from_millis(20);
+    loop {
+        if let Some(found) = ready() {
+            return found;
+        }
+        assert!(left > Duration::ZERO, "waited {limit:?} in vain for {what}");
+        // A pause between two looks at a state, not a wait for a time: nothing is ever sent.
+        drop(timeout.recv_timeout(pause));
+        left = left.saturating_sub(pause);
+        let _ = &sender;
+    }
+}
