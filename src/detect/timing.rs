@@ -140,7 +140,12 @@ impl Device {
                 .day_due(&plan, around.zones)
                 .is_some_and(|due| t >= due)
             {
+                let ended = self.head.day;
                 self.turn_day(&plan, t, false, around);
+                if self.head.day == ended {
+                    // The zone's clock was set back across midnight: the day is over all the same.
+                    self.head.day = ended.map(|day| day + 1);
+                }
             }
             self.look_at(&plan, t, false, around);
         } else if self.head.clock > NEVER {
@@ -190,7 +195,8 @@ impl Device {
             .iter()
             .zip(&self.body.faults)
             .filter(|(rule, _)| rule.state != RuleState::Off)
-            .filter_map(|(_, slot)| Some(slot.recheck?.due(self.head.touched)));
+            .filter_map(|(_, slot)| Some(slot.recheck?.due(self.head.touched)))
+            .filter(|due| *due > self.head.touched);
         [caught_up, timed]
             .into_iter()
             .flatten()
