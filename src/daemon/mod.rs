@@ -40,6 +40,7 @@ use tokio::task::JoinHandle;
 
 use backend::DaemonBackend;
 use backend::SeriesReader;
+use metrics::Consumer;
 use metrics::Metrics;
 use series::SeriesConsumer;
 use series::Stores;
@@ -74,9 +75,11 @@ pub use zones::zone_table;
 /// How long a stop waits for each part; what is not done then is done after the next start.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// How often numbers that nobody reports are looked up, and old points are forgotten.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// How often the series store is told how long to keep points.
-const KEEP_EVERY: u32 = 360;
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often, in looks, a series store that was not ready is asked again for its bucket.
+const BUCKET_EVERY: u32 = 10;
+/// How often, in looks, the series store is told how long to keep points.
+const KEEP_EVERY: u32 = 3_600;
 
 /// The folder of the journal in a data directory.
 #[must_use]
@@ -128,8 +131,6 @@ impl Running {
     async fn start(config: Config) -> anyhow::Result<(Self, std::net::SocketAddr)> {
         let (profiles, words) = config::read_profiles(&config.profiles_dir)?;
         let compiled = compile(&profiles, &words, &config)?;
-        let listener = bind(config.http.listen).await?;
-        let address = listener.local_addr()?;
         let Opened {
             journal,
             store,
@@ -137,6 +138,9 @@ impl Running {
             series_state,
             series,
         } = Opened::open(&config).await?;
+        // Before anything is journalled: a start that cannot be is none.
+        let listener = listen(config.http.listen).await?;
+        let address = listener.local_addr()?;
         let pipeline = recover::load(&checkpoints, &journal)?;
         let announced = announce(&journal, &pipeline, &config, profiles, words).await?;
 
@@ -225,12 +229,6 @@ impl Running {
     }
 }
 
-async fn bind(address: std::net::SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
-    tokio::net::TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; is another foremend running? set http.listen to another address")
-    })
-}
-
 fn compile(
     profiles: &[crate::telemetry::ProfileText],
     words: &[crate::telemetry::ProfileText],
@@ -247,6 +245,12 @@ fn compile(
             "the profiles have mistakes; foremend check shows them:\n{}",
             texts.join("\n")
         )
+    })
+}
+
+async fn listen(address: std::net::SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
+    tokio::net::TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; is another foremend running? set http.listen to another address")
     })
 }
 
@@ -399,7 +403,16 @@ async fn keep(
     for look in 0_u32.. {
         let bytes = i64::try_from(journal.stats().bytes).unwrap_or(i64::MAX);
         shared.metrics.journal_bytes.set(bytes);
-        if !bucket_ready || look % KEEP_EVERY == 0 {
+        let behind = journal.last().0.saturating_sub(shared.series_written().0);
+        let consumer = Consumer {
+            consumer: series::CONSUMER.into(),
+        };
+        shared
+            .metrics
+            .journal_lag
+            .get_or_create(&consumer)
+            .set(i64::try_from(behind).unwrap_or(i64::MAX));
+        if look % KEEP_EVERY == 0 || (!bucket_ready && look % BUCKET_EVERY == 0) {
             bucket_ready = ensure_series(&series, retention).await;
         }
         match &*status.borrow() {

@@ -7,15 +7,15 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// How long a start may take on a busy machine.
-const START_LIMIT: Duration = Duration::from_mins(1);
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running `foremend run`.
 pub(crate) struct Daemon {
     child: Child,
     /// `http://127.0.0.1:PORT`
-    pub url: String,
+    pub(crate) url: String,
     /// The admin token.
-    pub token: String,
+    pub(crate) token: String,
     dir: PathBuf,
 }
 
@@ -29,10 +29,6 @@ impl Daemon {
     }
 
     /// Like [`Daemon::start`]; the text of a refusal is returned.
-    #[expect(
-        clippy::zombie_processes,
-        reason = "the Daemon waits for it when it is dropped"
-    )]
     pub(crate) fn try_start(dir: &Path, settings: &str) -> Result<Self, String> {
         let config = dir.join("foremend.toml");
         let whole = format!("[data]\ndir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n{settings}");
@@ -61,25 +57,28 @@ impl Daemon {
         });
         let log = || std::fs::read_to_string(dir.join("foremend.log")).unwrap_or_default();
         loop {
-            if let Ok(line) = lines.recv_timeout(START_LIMIT) {
-                if let Some(url) = line
-                    .split_whitespace()
-                    .find(|word| word.starts_with("http://"))
-                {
-                    let token = std::fs::read_to_string(dir.join("data/admin-token"))
-                        .expect("the admin token");
-                    let url = url.trim_end_matches('/').to_owned();
-                    return Ok(Self {
-                        child,
-                        url,
-                        token: token.trim().to_owned(),
-                        dir: dir.to_owned(),
-                    });
+            match lines.recv_timeout(START_LIMIT) {
+                Ok(line) => {
+                    if let Some(url) = line
+                        .split_whitespace()
+                        .find(|word| word.starts_with("http://"))
+                    {
+                        let token = std::fs::read_to_string(dir.join("data/admin-token"))
+                            .expect("the admin token");
+                        let url = url.trim_end_matches('/').to_owned();
+                        return Ok(Self {
+                            child,
+                            url,
+                            token: token.trim().to_owned(),
+                            dir: dir.to_owned(),
+                        });
+                    }
                 }
-            } else {
-                drop(child.kill());
-                drop(child.wait());
-                return Err(log());
+                Err(_) => {
+                    drop(child.kill());
+                    drop(child.wait());
+                    return Err(log());
+                }
             }
         }
     }
@@ -206,7 +205,7 @@ pub(crate) fn wait_for<T>(what: &str, limit: Duration, mut ready: impl FnMut() -
             return found;
         }
         assert!(left > Duration::ZERO, "waited {limit:?} in vain for {what}");
-        // A pause between two looks at a state, not a wait for a time.
+        // A pause between two looks at a state, not a wait for a time: nothing is ever sent.
         let Err(mpsc::RecvTimeoutError::Timeout) = timeout.recv_timeout(pause) else {
             unreachable!("nothing is ever sent, and the sender lives");
         };
