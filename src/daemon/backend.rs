@@ -116,7 +116,7 @@ impl DaemonBackend {
                         .await?;
                 }
                 _ => {
-                    tracing::warn!(%position, "a rejected message is no longer in the journal and was not replayed")
+                    tracing::warn!(%position, "a rejected message is no longer in the journal and was not replayed");
                 }
             }
         }

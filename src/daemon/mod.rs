@@ -43,6 +43,7 @@ use backend::SeriesReader;
 use metrics::Consumer;
 use metrics::Metrics;
 use series::SeriesConsumer;
+use series::Stores;
 use shared::QUESTIONS_LIMIT;
 use shared::Shared;
 use worker::Parts;
@@ -101,97 +102,131 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
     ready: impl FnOnce(std::net::SocketAddr, &Path),
 ) -> anyhow::Result<()> {
-    let (profiles, words) = config::read_profiles(&config.profiles_dir)?;
-    let compiled = compile(&profiles, &words, &config)?;
-    let opened = Opened::open(&config).await?;
-    // Before anything is journalled: a start that cannot be is none.
-    let listener = listen(config.http.listen).await?;
-    let pipeline = recover::load(&opened.checkpoints, &opened.journal)?;
-    let announced = announce(&opened.journal, &pipeline, &config, profiles, words).await?;
-
-    let metrics = Metrics::default();
-    let registry = Arc::new(metrics.registry());
-    let shared = Arc::new(Shared::new(metrics, Arc::new(compiled)));
-    let (questions, asked) = mpsc::channel(QUESTIONS_LIMIT);
-    let (finish, finishing) = watch::channel(false);
-    let Opened {
-        journal,
-        store,
-        checkpoints,
-        series_state,
-        series,
-    } = opened;
-    let consumer = SeriesConsumer::open(
-        journal.clone(),
-        store.clone(),
-        series_state,
-        series.clone(),
-        Arc::clone(&shared),
-        finishing.clone(),
-    )?;
-    let status = consumer.status();
-    let parts = Parts {
-        journal: journal.clone(),
-        store: store.clone(),
-        checkpoints,
-        shared: Arc::clone(&shared),
-        questions: asked,
-        shutdown: finishing.clone(),
-    };
-    let mut worker = spawn_worker(Worker::new(pipeline, parts))?;
-    wait_for_worker(&shared, announced, &mut worker).await?;
-
-    let address = listener.local_addr()?;
-    let backend = DaemonBackend {
-        journal: journal.clone(),
-        shared: Arc::clone(&shared),
-        questions,
-    };
-    let handles = WebHandles {
-        backend: Arc::new(backend),
-        store: store.clone(),
-        series: Arc::new(SeriesReader(series.clone())),
-        tokens: Tokens::open(&config.data_dir)?,
-        registry,
-        closing: stop.clone(),
-    };
-    let web = tokio::spawn(web::serve(listener, web::router(handles), stop.clone()));
-    let consumer = tokio::spawn(consumer.run());
-    let keeper = tokio::spawn(keep(
-        journal.clone(),
-        series,
-        config.clone(),
-        Arc::clone(&shared),
-        status,
-    ));
-    let brokers = brokers::start(&config, &journal, &shared, &stop);
-    ready(address, &config.data_dir.join(web::ADMIN_TOKEN_FILE));
-
+    let token_file = config.data_dir.join(web::ADMIN_TOKEN_FILE);
+    let (mut running, address) = Running::start(config).await?;
+    ready(address, &token_file);
     let failed = tokio::select! {
         _ = stop.wait_for(|stop| *stop) => None,
-        ended = &mut worker => Some(worker_error(ended)),
+        ended = &mut running.worker => Some(worker_error(ended)),
     };
-    tracing::info!("stopping");
-    // Also when the worker failed: nothing is acknowledged any more that nobody would work on.
-    for broker in brokers {
-        within("a broker connection", broker).await;
+    running.stop(failed).await
+}
+
+/// Everything that runs, to be stopped in order.
+struct Running {
+    journal: Journal,
+    store: Store,
+    worker: JoinHandle<anyhow::Result<()>>,
+    consumer: JoinHandle<anyhow::Result<()>>,
+    keeper: JoinHandle<()>,
+    web: JoinHandle<std::io::Result<()>>,
+    brokers: Vec<JoinHandle<()>>,
+    /// True: nothing new comes in any more.
+    closing: watch::Sender<bool>,
+    /// True: the worker does what is durable and ends.
+    finish: watch::Sender<bool>,
+}
+
+impl Running {
+    async fn start(config: Config) -> anyhow::Result<(Self, std::net::SocketAddr)> {
+        let (profiles, words) = config::read_profiles(&config.profiles_dir)?;
+        let compiled = compile(&profiles, &words, &config)?;
+        let Opened {
+            journal,
+            store,
+            checkpoints,
+            series_state,
+            series,
+        } = Opened::open(&config).await?;
+        // Before anything is journalled: a start that cannot be is none.
+        let listener = listen(config.http.listen).await?;
+        let address = listener.local_addr()?;
+        let pipeline = recover::load(&checkpoints, &journal)?;
+        let announced = announce(&journal, &pipeline, &config, profiles, words).await?;
+
+        let metrics = Metrics::default();
+        let registry = Arc::new(metrics.registry());
+        let shared = Arc::new(Shared::new(metrics, Arc::new(compiled)));
+        let (questions, asked) = mpsc::channel(QUESTIONS_LIMIT);
+        let (finish, finishing) = watch::channel(false);
+        let (closing, closes) = watch::channel(false);
+        let stores = Stores {
+            journal: journal.clone(),
+            store: store.clone(),
+            series: series.clone(),
+        };
+        let consumer =
+            SeriesConsumer::open(stores, series_state, Arc::clone(&shared), finishing.clone())?;
+        let status = consumer.status();
+        let parts = Parts {
+            journal: journal.clone(),
+            store: store.clone(),
+            checkpoints,
+            shared: Arc::clone(&shared),
+            questions: asked,
+            shutdown: finishing,
+        };
+        let mut worker = spawn_worker(Worker::new(pipeline, parts))?;
+        wait_for_worker(&shared, announced, &mut worker).await?;
+
+        let backend = DaemonBackend {
+            journal: journal.clone(),
+            shared: Arc::clone(&shared),
+            questions,
+        };
+        let handles = WebHandles {
+            backend: Arc::new(backend),
+            store: store.clone(),
+            series: Arc::new(SeriesReader(series.clone())),
+            tokens: Tokens::open(&config.data_dir)?,
+            registry,
+            closing: closes.clone(),
+        };
+        let web = tokio::spawn(web::serve(listener, web::router(handles), closes.clone()));
+        let brokers = brokers::start(&config, &journal, &shared, &closes);
+        let keeper = tokio::spawn(keep(journal.clone(), series, config, shared, status));
+        let consumer = tokio::spawn(consumer.run());
+        Ok((
+            Self {
+                journal,
+                store,
+                worker,
+                consumer,
+                keeper,
+                web,
+                brokers,
+                closing,
+                finish,
+            },
+            address,
+        ))
     }
-    within("the web server", web).await;
-    finish.send_replace(true);
-    let result = match failed {
-        Some(error) => Err(error),
-        None => match tokio::time::timeout(STOP_LIMIT, worker).await {
-            Ok(ended) => ended.context("the worker did not end well")?,
-            Err(_) => Err(anyhow::anyhow!(
-                "the worker did not finish within {STOP_LIMIT:?}; the journal has what is left"
-            )),
-        },
-    };
-    within("the series", consumer).await;
-    keeper.abort();
-    store.close().await;
-    tokio::task::spawn_blocking(move || journal.close()).await?;
-    result
+
+    /// Brokers first, so that nothing new comes in; then the web; then the worker does what is durable and saves its state.
+    async fn stop(self, failed: Option<anyhow::Error>) -> anyhow::Result<()> {
+        tracing::info!("stopping");
+        self.closing.send_replace(true);
+        for broker in self.brokers {
+            within("a broker connection", broker).await;
+        }
+        within("the web server", self.web).await;
+        self.finish.send_replace(true);
+        let result = match failed {
+            Some(error) => Err(error),
+            None => match tokio::time::timeout(STOP_LIMIT, self.worker).await {
+                Ok(ended) => ended.context("the worker did not end well")?,
+                Err(_) => Err(anyhow::anyhow!(
+                    "the worker did not finish within {STOP_LIMIT:?}; the journal has what is left"
+                )),
+            },
+        };
+        within("the series", self.consumer).await;
+        self.keeper.abort();
+        self.store.close().await;
+        let journal = self.journal;
+        tokio::task::spawn_blocking(move || journal.close()).await?;
+        result
+    }
 }
 
 fn compile(
@@ -383,7 +418,7 @@ async fn keep(
         match &*status.borrow() {
             SeriesStatus::Working => shared.well("series"),
             SeriesStatus::Retrying { reason } | SeriesStatus::Stopped { reason } => {
-                shared.trouble("series", reason)
+                shared.trouble("series", reason);
             }
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -117,6 +117,16 @@ impl Understanding {
     }
 }
 
+/// Where points come from and go to.
+pub(super) struct Stores {
+    /// What devices said.
+    pub(super) journal: Journal,
+    /// Its outbox has derived values and ticket changes.
+    pub(super) store: Store,
+    /// Where they go.
+    pub(super) series: Series,
+}
+
 /// Moves points from journal and outbox to the series store.
 pub(super) struct SeriesConsumer {
     journal: Journal,
@@ -142,13 +152,16 @@ impl SeriesConsumer {
     /// # Errors
     /// When the saved state cannot be read.
     pub(super) fn open(
-        journal: Journal,
-        store: Store,
+        stores: Stores,
         checkpoints: Checkpoints,
-        series: Series,
         shared: Arc<Shared>,
         shutdown: watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
+        let Stores {
+            journal,
+            store,
+            series,
+        } = stores;
         let mut understanding = Understanding {
             decode: DecodeState::new(),
             profiles: Arc::default(),
@@ -268,9 +281,9 @@ impl SeriesConsumer {
     /// Writes what is gathered, however long the store is away.
     async fn write(&mut self) {
         self.writing = true;
-        if let Some(gathered) = self.gatherer.drain() {
-            let mut report = self.writer.write(gathered.points).await;
-            report.add(&gathered.refused);
+        if let Some(batch) = self.gatherer.drain() {
+            let mut report = self.writer.write(batch.points).await;
+            report.add(&batch.refused);
             self.shared.metrics.count_points(&report);
         }
         self.writing = false;

@@ -15,7 +15,7 @@ use super::snapshot::RestoreError;
 use super::view::DeviceView;
 use super::zones::Zones;
 use crate::profile::{DeriveIdx, Profiles, SessionIdx};
-use crate::telemetry::{DeviceId, Telemetry, Timestamp, ZoneTable};
+use crate::telemetry::{DeviceId, SECOND_MS, Telemetry, Timestamp, ZoneTable};
 
 /// The model of docks and bridges that speak for devices: presence and identity only.
 const GATEWAY: &str = "gateway";
@@ -101,6 +101,7 @@ impl Detector {
             &mut Around {
                 now: now.ms(),
                 zones: &self.zones,
+                deferring: false,
                 tell_shadow: self.tell_shadow,
                 out,
             },
@@ -142,7 +143,9 @@ impl Detector {
             }
             device.withdraw(new.as_deref(), now, out);
             match new {
-                Some(plan) => device.adopt(plan, &mut self.alerts),
+                Some(plan) => {
+                    device.adopt(plan, &mut self.alerts);
+                }
                 None => device.abandon(),
             }
             self.after(&id);
@@ -191,6 +194,7 @@ impl Detector {
             &mut Around {
                 now: now.ms(),
                 zones: &self.zones,
+                deferring: false,
                 tell_shadow: self.tell_shadow,
                 out,
             },
@@ -226,6 +230,7 @@ impl Detector {
                 &mut Around {
                     now: now.ms(),
                     zones: &self.zones,
+                    deferring: false,
                     tell_shadow: self.tell_shadow,
                     out,
                 },
@@ -305,11 +310,26 @@ impl Detector {
                 device.fire(&mut Around {
                     now: due.ms(),
                     zones: &self.zones,
+                    deferring: false,
                     tell_shadow: self.tell_shadow,
                     out,
                 });
             }
             self.after(&id);
+            self.insist_on_progress(&id, due);
+        }
+    }
+
+    /// What fired is not due again at the same moment, whatever the rules say: no state can keep the daemon in one instant.
+    fn insist_on_progress(&mut self, id: &DeviceId, fired: Timestamp) {
+        let Some(device) = self.devices.get_mut(id) else {
+            return;
+        };
+        if let Some(due) = device.due.filter(|due| *due <= fired) {
+            self.due.remove(&(due, id.clone()));
+            let later = fired + SECOND_MS;
+            self.due.insert((later, id.clone()));
+            device.due = Some(later);
         }
     }
 

@@ -299,7 +299,7 @@ impl Pipeline {
         let mut out = DetectOut::default();
         let detect = &mut self.detect;
         let done = catch_unwind(AssertUnwindSafe(|| {
-            detect.apply(now, &message.source, telemetry, &mut out)
+            detect.apply(now, &message.source, telemetry, &mut out);
         }));
         if let Err(panic) = done {
             self.freeze(&telemetry.device, panic.as_ref(), &mut out);
@@ -338,7 +338,7 @@ impl Pipeline {
                     .get(event.device.model())
                     .map(Arc::as_ref);
                 let done = catch_unwind(AssertUnwindSafe(|| {
-                    desk.fault(&event, program, &mut answer)
+                    desk.fault(&event, program, &mut answer);
                 }));
                 if let Err(panic) = done {
                     self.freeze(&event.device, panic.as_ref(), &mut out);

@@ -73,6 +73,9 @@ struct ContextRow {
 
 impl Pipeline {
     /// The rows that changed since the last call (all, at the first).
+    ///
+    /// # Panics
+    /// Never: what is encoded are plain data with string keys.
     pub fn take_changed_rows(&mut self) -> Vec<StateRow> {
         let context = ContextRow {
             format: CONTEXT_FORMAT,
@@ -142,7 +145,7 @@ impl Pipeline {
                 }
                 Part::Desk => {
                     pipeline.desk =
-                        Desk::restore(&bytes).map_err(|error| wrong(error.to_string()))?
+                        Desk::restore(&bytes).map_err(|error| wrong(error.to_string()))?;
                 }
                 Part::Presence => {
                     pipeline.presences = postcard::from_bytes::<Presences>(&bytes)
