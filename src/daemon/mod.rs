@@ -5,6 +5,8 @@
 //! replays; the web answers; only then the brokers are connected. A stop goes the other way: brokers first, so that nothing new
 //! comes in, then the worker does what is durable and saves its state, then the journal is closed.
 
+mod announce;
+
 mod backend;
 
 mod brokers;
@@ -27,6 +29,9 @@ mod worker;
 
 mod zones;
 
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -38,6 +43,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use announce::announce;
 use backend::DaemonBackend;
 use backend::SeriesReader;
 use metrics::Consumer;
@@ -54,7 +60,6 @@ use crate::config;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::journal::JournalOptions;
-use crate::pipeline::Pipeline;
 use crate::profile::Profiles;
 use crate::series::InfluxOptions;
 use crate::series::InfluxStore;
@@ -63,9 +68,7 @@ use crate::series::SeriesStatus;
 use crate::series::SeriesStore as _;
 use crate::series::SqliteStore;
 use crate::store::Store;
-use crate::telemetry::Control;
 use crate::telemetry::Position;
-use crate::telemetry::Record;
 use crate::web;
 use crate::web::Tokens;
 use crate::web::WebHandles;
@@ -303,35 +306,6 @@ impl Opened {
             series,
         })
     }
-}
-
-/// Journals that the process began, and what is different from what the journal knows. Returns the last position written.
-async fn announce(
-    journal: &Journal,
-    pipeline: &Pipeline,
-    config: &Config,
-    profiles: Vec<crate::telemetry::ProfileText>,
-    words: Vec<crate::telemetry::ProfileText>,
-) -> anyhow::Result<Position> {
-    let mut records = vec![Record::Control(Control::Started {
-        version: env!("CARGO_PKG_VERSION").into(),
-    })];
-    // The state may be older than the journal; then a control may be written once more than needed, which changes nothing.
-    if *pipeline.settings() != config.settings {
-        records.push(Record::Control(Control::Settings(config.settings.clone())));
-    }
-    let zones = zone_table(clock::wall());
-    if *pipeline.zones() != zones {
-        records.push(Record::Control(Control::Zones { zones }));
-    }
-    if pipeline.profile_texts() != (&profiles[..], &words[..]) {
-        records.push(Record::Control(Control::Profiles { profiles, words }));
-    }
-    let (done, durable) = tokio::sync::oneshot::channel();
-    journal
-        .append_async(records, Box::new(move |result| drop(done.send(result))))
-        .await?;
-    Ok(durable.await??)
 }
 
 type WorkerHandle = tokio::sync::oneshot::Receiver<anyhow::Result<()>>;

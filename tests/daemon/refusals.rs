@@ -41,7 +41,10 @@ fn a_second_daemon_on_the_same_directory_is_refused_and_the_first_goes_on() {
         said.contains(rig.data().to_str().unwrap()),
         "it names the directory: {said}"
     );
-    assert!(said.contains("--data"), "it says what to do: {said}");
+    assert!(
+        said.contains("a data directory of its own"),
+        "it says what to do: {said}"
+    );
     let payloads = readings(1, 3, 37.5);
     publish(broker.port(), "TSF5-1", &payloads);
     rig.wait_for_messages(&payloads);
