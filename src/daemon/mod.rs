@@ -298,7 +298,7 @@ impl Opened {
                 );
                 Series::Influx(InfluxStore::new(options)?)
             }
-            None => Series::Embedded(SqliteStore::open(&dir.join("series"), journal.id())?),
+            None => Series::Embedded(SqliteStore::open(&dir.join("series.sqlite"), journal.id())?),
         };
         Ok(Self {
             journal,
