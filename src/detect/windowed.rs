@@ -223,10 +223,11 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: NodeIdx) {
     {
         state.push(pass.t, value, func, window, node.stale_ms);
     }
-    let framed = !matches!(window, Window::Span { .. } | Window::Last(_));
     let due = slot.valid_until.is_none_or(|until| pass.t >= until);
-    if entered || other || framed || due {
+    if entered || other || due {
         refresh(slot, &view, func, window, pass.t);
+    } else if !view.open {
+        slot.out = None;
     }
 }
 
