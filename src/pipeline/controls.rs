@@ -115,12 +115,12 @@ impl Pipeline {
             DeviceAction::Retire => {
                 effects
                     .devices
-                    .extend(self.presences.stand(now, device, Standing::Retired))
+                    .extend(self.presences.stand(now, device, Standing::Retired));
             }
             DeviceAction::Adopt => {
                 effects
                     .devices
-                    .extend(self.presences.stand(now, device, Standing::InService))
+                    .extend(self.presences.stand(now, device, Standing::InService));
             }
             DeviceAction::PartReplaced { .. } => {}
         }

@@ -348,7 +348,7 @@ impl Pipeline {
                     .get(event.device.model())
                     .map(Arc::as_ref);
                 let done = catch_unwind(AssertUnwindSafe(|| {
-                    desk.fault(&event, program, &mut answer)
+                    desk.fault(&event, program, &mut answer);
                 }));
                 if let Err(panic) = done {
                     self.detect.freeze(&event.device, panic.as_ref(), &mut out);

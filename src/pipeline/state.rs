@@ -143,7 +143,7 @@ impl Pipeline {
                 }
                 Part::Desk => {
                     pipeline.desk =
-                        Desk::restore(&bytes).map_err(|error| wrong(error.to_string()))?
+                        Desk::restore(&bytes).map_err(|error| wrong(error.to_string()))?;
                 }
                 Part::Presence => {
                     pipeline.presences = postcard::from_bytes::<Presences>(&bytes)

@@ -219,7 +219,9 @@ fn a_brush_brings_its_days_home_while_its_dock_is_live() {
 fn the_panic_of_tests_is_for_tests() {
     let mut detector = Detector::with_test_panic("x-1", "v");
     let mut out = crate::detect::DetectOut::default();
-    let bench = Bench::new(&profile(V, "when = \"v > 1 V\"\nclear = \"v < 0.5 V\""));
+    let text = profile(V, "when = \"v > 1 V\"\nclear = \"v < 0.5 V\"");
+    let bench = Bench::new(&text);
+    detector.activate(t(-1.0), &super::bench::compile(&text), &mut out);
     let ok = bench.telemetry(vec![record(0.0, &[("dock", 1.0)])], Some(0));
     detector.apply(t(0.0), "listener", &ok, &mut out);
     let bad = bench.telemetry(vec![record(1.0, &[("v", 1.0)])], Some(0));

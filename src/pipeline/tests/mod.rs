@@ -256,9 +256,9 @@ impl File {
     /// The pipeline that goes on from this file.
     pub(super) fn restore(&self, of: &Pipeline) -> Pipeline {
         let last = of.last_received_at().expect("it has seen something");
-        let (pipeline, lost) =
+        let (restored, lost) =
             Pipeline::restore(of.position(), last, self.rows()).expect("it was just saved");
         assert_eq!(lost, [""; 0]);
-        pipeline
+        restored
     }
 }

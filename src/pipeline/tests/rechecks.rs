@@ -32,16 +32,6 @@ fn what_holds_again_takes_the_ticket_up_again() {
 }
 
 #[test]
-fn what_never_stopped_holds_again_after_a_whole_hold() {
-    let mut site = resolved();
-    // The last reading, 70 °C at 360 s, is what there is; the hold counts from there anew.
-    site.wait(659);
-    assert_eq!(site.whats(), [""; 0]);
-    site.wait(660);
-    assert_eq!(site.whats(), ["reopened repair_did_not_help"]);
-}
-
-#[test]
 fn what_stays_quiet_is_closed_at_the_end_of_the_watch() {
     let mut site = resolved();
     for hour in 1..48 {
