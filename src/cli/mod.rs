@@ -46,7 +46,7 @@ enum Command {
     /// The durable log: info, verify, export.
     Journal(journal::Journal),
     /// Publishes a CSV table as MQTT messages.
-    Publish(publish::Publish),
+    Publish(Box<publish::Publish>),
 }
 
 /// How a command that could run went.

@@ -50,7 +50,7 @@ fn a_broker_and_an_influxdb_are_read() {
         (broker.port, broker.tls, broker.version_5),
         (8883, true, true)
     );
-    assert_eq!(broker.session_expiry, Duration::from_secs(7 * 86_400));
+    assert_eq!(broker.session_expiry, Duration::from_hours(168));
     let influxdb = config.influxdb.expect("set");
     assert_eq!(
         (influxdb.url.as_str(), influxdb.token.reveal()),

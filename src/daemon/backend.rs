@@ -16,6 +16,8 @@ use super::shared::Shared;
 use super::view;
 use crate::desk::Refusal;
 use crate::desk::Reply;
+use crate::intake::SourceSnapshot;
+use crate::intake::SourceState;
 use crate::journal::AppendError;
 use crate::journal::Journal;
 use crate::pipeline::Answer;
@@ -114,7 +116,7 @@ impl DaemonBackend {
                         .await?;
                 }
                 _ => {
-                    tracing::warn!(%position, "a rejected message is no longer in the journal and was not replayed")
+                    tracing::warn!(%position, "a rejected message is no longer in the journal and was not replayed");
                 }
             }
         }
@@ -225,6 +227,10 @@ impl Backend for DaemonBackend {
         };
         let pipeline = (behind > READY_LAG).then(|| format!("{behind} records behind the journal"));
         let mut checks = vec![check("journal", journal), check("pipeline", pipeline)];
+        checks.extend(self.shared.sources().iter().map(|source| {
+            let source = source.snapshot();
+            check(&format!("broker {}", source.name), source_problem(&source))
+        }));
         // A series store that is away delays no ticket: told, but no reason to call the daemon not ready.
         checks.extend(
             self.shared
@@ -241,6 +247,28 @@ impl Backend for DaemonBackend {
 
     fn now(&self) -> Timestamp {
         clock::wall()
+    }
+}
+
+/// Why a broker's messages do not come in; `None` while they may.
+fn source_problem(source: &SourceSnapshot) -> Option<String> {
+    match &source.state {
+        SourceState::Connected if source.refused_filters.is_empty() => None,
+        SourceState::Connected => Some(format!(
+            "the broker refuses subscriptions: {}",
+            source.refused_filters.join("; ")
+        )),
+        SourceState::Connecting { error, .. } => {
+            Some(error.as_ref().map_or_else(
+                || "not connected yet".to_owned(),
+                |error| format!("not connected, trying again: {error}"),
+            ))
+        }
+        SourceState::Stalled => Some("the journal takes nothing; the broker keeps what comes".into()),
+        SourceState::TakenOver => Some(
+            "another client took the session; see that each Foremend has a client_id of its own, then restart".into(),
+        ),
+        SourceState::Stopped => Some("stopped".into()),
     }
 }
 

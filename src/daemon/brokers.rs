@@ -87,6 +87,7 @@ pub(super) fn start(
         let name = broker.name.clone();
         let sink: Arc<dyn Sink> = Arc::new(JournalSink(journal.clone()));
         let status = Arc::new(SourceStatus::new(&broker.name));
+        shared.add_source(Arc::clone(&status));
         let shared = Arc::clone(shared);
         let shutdown = shutdown.clone();
         tasks.push(tokio::spawn(async move {

@@ -5,6 +5,8 @@
 //! replays; the web answers; only then the brokers are connected. A stop goes the other way: brokers first, so that nothing new
 //! comes in, then the worker does what is durable and saves its state, then the journal is closed.
 
+mod announce;
+
 mod backend;
 
 mod brokers;
@@ -27,6 +29,9 @@ mod worker;
 
 mod zones;
 
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -38,10 +43,13 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use announce::announce;
 use backend::DaemonBackend;
 use backend::SeriesReader;
+use metrics::Consumer;
 use metrics::Metrics;
 use series::SeriesConsumer;
+use series::Stores;
 use shared::QUESTIONS_LIMIT;
 use shared::Shared;
 use worker::Parts;
@@ -52,7 +60,6 @@ use crate::config;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::journal::JournalOptions;
-use crate::pipeline::Pipeline;
 use crate::profile::Profiles;
 use crate::series::InfluxOptions;
 use crate::series::InfluxStore;
@@ -61,9 +68,7 @@ use crate::series::SeriesStatus;
 use crate::series::SeriesStore as _;
 use crate::series::SqliteStore;
 use crate::store::Store;
-use crate::telemetry::Control;
 use crate::telemetry::Position;
-use crate::telemetry::Record;
 use crate::web;
 use crate::web::Tokens;
 use crate::web::WebHandles;
@@ -73,9 +78,11 @@ pub use zones::zone_table;
 /// How long a stop waits for each part; what is not done then is done after the next start.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// How often numbers that nobody reports are looked up, and old points are forgotten.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// How often the series store is told how long to keep points.
-const KEEP_EVERY: u32 = 360;
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often, in looks, a series store that was not ready is asked again for its bucket.
+const BUCKET_EVERY: u32 = 10;
+/// How often, in looks, the series store is told how long to keep points.
+const KEEP_EVERY: u32 = 3_600;
 
 /// The folder of the journal in a data directory.
 #[must_use]
@@ -98,98 +105,131 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
     ready: impl FnOnce(std::net::SocketAddr, &Path),
 ) -> anyhow::Result<()> {
-    let (profiles, words) = config::read_profiles(&config.profiles_dir)?;
-    let compiled = compile(&profiles, &words, &config)?;
-    let opened = Opened::open(&config).await?;
-    let pipeline = recover::load(&opened.checkpoints, &opened.journal)?;
-    let announced = announce(&opened.journal, &pipeline, &config, profiles, words).await?;
-
-    let metrics = Metrics::default();
-    let registry = Arc::new(metrics.registry());
-    let shared = Arc::new(Shared::new(metrics, Arc::new(compiled)));
-    let (questions, asked) = mpsc::channel(QUESTIONS_LIMIT);
-    let (finish, finishing) = watch::channel(false);
-    let Opened {
-        journal,
-        store,
-        checkpoints,
-        series_state,
-        series,
-    } = opened;
-    let consumer = SeriesConsumer::open(
-        journal.clone(),
-        store.clone(),
-        series_state,
-        series.clone(),
-        Arc::clone(&shared),
-        finishing.clone(),
-    )?;
-    let status = consumer.status();
-    let parts = Parts {
-        journal: journal.clone(),
-        store: store.clone(),
-        checkpoints,
-        shared: Arc::clone(&shared),
-        questions: asked,
-        shutdown: finishing.clone(),
-    };
-    let mut worker = spawn_worker(Worker::new(pipeline, parts))?;
-    wait_for_worker(&shared, announced, &mut worker).await?;
-
-    let listener = tokio::net::TcpListener::bind(config.http.listen).await.with_context(|| {
-        format!("cannot listen on {}; is another foremend running? set http.listen to another address", config.http.listen)
-    })?;
-    let address = listener.local_addr()?;
-    let backend = DaemonBackend {
-        journal: journal.clone(),
-        shared: Arc::clone(&shared),
-        questions,
-    };
-    let handles = WebHandles {
-        backend: Arc::new(backend),
-        store: store.clone(),
-        series: Arc::new(SeriesReader(series.clone())),
-        tokens: Tokens::open(&config.data_dir)?,
-        registry,
-        closing: stop.clone(),
-    };
-    let web = tokio::spawn(web::serve(listener, web::router(handles), stop.clone()));
-    let consumer = tokio::spawn(consumer.run());
-    let keeper = tokio::spawn(keep(
-        journal.clone(),
-        series,
-        config.clone(),
-        Arc::clone(&shared),
-        status,
-    ));
-    let brokers = brokers::start(&config, &journal, &shared, &stop);
-    ready(address, &config.data_dir.join(web::ADMIN_TOKEN_FILE));
-
+    let token_file = config.data_dir.join(web::ADMIN_TOKEN_FILE);
+    let (mut running, address) = Running::start(config).await?;
+    ready(address, &token_file);
     let failed = tokio::select! {
         _ = stop.wait_for(|stop| *stop) => None,
-        ended = &mut worker => Some(worker_error(ended)),
+        ended = &mut running.worker => Some(worker_error(ended)),
     };
-    tracing::info!("stopping");
-    // Also when the worker failed: nothing is acknowledged any more that nobody would work on.
-    for broker in brokers {
-        within("a broker connection", broker).await;
+    running.stop(failed).await
+}
+
+/// Everything that runs, to be stopped in order.
+struct Running {
+    journal: Journal,
+    store: Store,
+    worker: JoinHandle<anyhow::Result<()>>,
+    consumer: JoinHandle<anyhow::Result<()>>,
+    keeper: JoinHandle<()>,
+    web: JoinHandle<std::io::Result<()>>,
+    brokers: Vec<JoinHandle<()>>,
+    /// True: nothing new comes in any more.
+    closing: watch::Sender<bool>,
+    /// True: the worker does what is durable and ends.
+    finish: watch::Sender<bool>,
+}
+
+impl Running {
+    async fn start(config: Config) -> anyhow::Result<(Self, std::net::SocketAddr)> {
+        let (profiles, words) = config::read_profiles(&config.profiles_dir)?;
+        let compiled = compile(&profiles, &words, &config)?;
+        let Opened {
+            journal,
+            store,
+            checkpoints,
+            series_state,
+            series,
+        } = Opened::open(&config).await?;
+        // Before anything is journalled: a start that cannot be is none.
+        let listener = listen(config.http.listen).await?;
+        let address = listener.local_addr()?;
+        let pipeline = recover::load(&checkpoints, &journal)?;
+        let announced = announce(&journal, &pipeline, &config, profiles, words).await?;
+
+        let metrics = Metrics::default();
+        let registry = Arc::new(metrics.registry());
+        let shared = Arc::new(Shared::new(metrics, Arc::new(compiled)));
+        let (questions, asked) = mpsc::channel(QUESTIONS_LIMIT);
+        let (finish, finishing) = watch::channel(false);
+        let (closing, closes) = watch::channel(false);
+        let stores = Stores {
+            journal: journal.clone(),
+            store: store.clone(),
+            series: series.clone(),
+        };
+        let consumer =
+            SeriesConsumer::open(stores, series_state, Arc::clone(&shared), finishing.clone())?;
+        let status = consumer.status();
+        let parts = Parts {
+            journal: journal.clone(),
+            store: store.clone(),
+            checkpoints,
+            shared: Arc::clone(&shared),
+            questions: asked,
+            shutdown: finishing,
+        };
+        let mut worker = spawn_worker(Worker::new(pipeline, parts))?;
+        wait_for_worker(&shared, announced, &mut worker).await?;
+
+        let backend = DaemonBackend {
+            journal: journal.clone(),
+            shared: Arc::clone(&shared),
+            questions,
+        };
+        let handles = WebHandles {
+            backend: Arc::new(backend),
+            store: store.clone(),
+            series: Arc::new(SeriesReader(series.clone())),
+            tokens: Tokens::open(&config.data_dir)?,
+            registry,
+            closing: closes.clone(),
+        };
+        let web = tokio::spawn(web::serve(listener, web::router(handles), closes.clone()));
+        let brokers = brokers::start(&config, &journal, &shared, &closes);
+        let keeper = tokio::spawn(keep(journal.clone(), series, config, shared, status));
+        let consumer = tokio::spawn(consumer.run());
+        Ok((
+            Self {
+                journal,
+                store,
+                worker,
+                consumer,
+                keeper,
+                web,
+                brokers,
+                closing,
+                finish,
+            },
+            address,
+        ))
     }
-    within("the web server", web).await;
-    finish.send_replace(true);
-    let result = match failed {
-        Some(error) => Err(error),
-        None => match tokio::time::timeout(STOP_LIMIT, worker).await {
-            Ok(ended) => ended.context("the worker did not end well")?,
-            Err(_) => Err(anyhow::anyhow!(
-                "the worker did not finish within {STOP_LIMIT:?}; the journal has what is left"
-            )),
-        },
-    };
-    within("the series", consumer).await;
-    keeper.abort();
-    store.close().await;
-    tokio::task::spawn_blocking(move || journal.close()).await?;
-    result
+
+    /// Brokers first, so that nothing new comes in; then the web; then the worker does what is durable and saves its state.
+    async fn stop(self, failed: Option<anyhow::Error>) -> anyhow::Result<()> {
+        tracing::info!("stopping");
+        self.closing.send_replace(true);
+        for broker in self.brokers {
+            within("a broker connection", broker).await;
+        }
+        within("the web server", self.web).await;
+        self.finish.send_replace(true);
+        let result = match failed {
+            Some(error) => Err(error),
+            None => match tokio::time::timeout(STOP_LIMIT, self.worker).await {
+                Ok(ended) => ended.context("the worker did not end well")?,
+                Err(_) => Err(anyhow::anyhow!(
+                    "the worker did not finish within {STOP_LIMIT:?}; the journal has what is left"
+                )),
+            },
+        };
+        within("the series", self.consumer).await;
+        self.keeper.abort();
+        self.store.close().await;
+        let journal = self.journal;
+        tokio::task::spawn_blocking(move || journal.close()).await?;
+        result
+    }
 }
 
 fn compile(
@@ -208,6 +248,12 @@ fn compile(
             "the profiles have mistakes; foremend check shows them:\n{}",
             texts.join("\n")
         )
+    })
+}
+
+async fn listen(address: std::net::SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
+    tokio::net::TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; is another foremend running? set http.listen to another address")
     })
 }
 
@@ -250,7 +296,7 @@ impl Opened {
                 );
                 Series::Influx(InfluxStore::new(options)?)
             }
-            None => Series::Embedded(SqliteStore::open(&dir.join("series"), journal.id())?),
+            None => Series::Embedded(SqliteStore::open(&dir.join("series.sqlite"), journal.id())?),
         };
         Ok(Self {
             journal,
@@ -260,35 +306,6 @@ impl Opened {
             series,
         })
     }
-}
-
-/// Journals that the process began, and what is different from what the journal knows. Returns the last position written.
-async fn announce(
-    journal: &Journal,
-    pipeline: &Pipeline,
-    config: &Config,
-    profiles: Vec<crate::telemetry::ProfileText>,
-    words: Vec<crate::telemetry::ProfileText>,
-) -> anyhow::Result<Position> {
-    let mut records = vec![Record::Control(Control::Started {
-        version: env!("CARGO_PKG_VERSION").into(),
-    })];
-    // The state may be older than the journal; then a control may be written once more than needed, which changes nothing.
-    if *pipeline.settings() != config.settings {
-        records.push(Record::Control(Control::Settings(config.settings.clone())));
-    }
-    let zones = zone_table(clock::wall());
-    if *pipeline.zones() != zones {
-        records.push(Record::Control(Control::Zones { zones }));
-    }
-    if pipeline.profile_texts() != (&profiles[..], &words[..]) {
-        records.push(Record::Control(Control::Profiles { profiles, words }));
-    }
-    let (done, durable) = tokio::sync::oneshot::channel();
-    journal
-        .append_async(records, Box::new(move |result| drop(done.send(result))))
-        .await?;
-    Ok(durable.await??)
 }
 
 type WorkerHandle = tokio::sync::oneshot::Receiver<anyhow::Result<()>>;
@@ -360,13 +377,22 @@ async fn keep(
     for look in 0_u32.. {
         let bytes = i64::try_from(journal.stats().bytes).unwrap_or(i64::MAX);
         shared.metrics.journal_bytes.set(bytes);
-        if !bucket_ready || look % KEEP_EVERY == 0 {
+        let behind = journal.last().0.saturating_sub(shared.series_written().0);
+        let consumer = Consumer {
+            consumer: series::CONSUMER.into(),
+        };
+        shared
+            .metrics
+            .journal_lag
+            .get_or_create(&consumer)
+            .set(i64::try_from(behind).unwrap_or(i64::MAX));
+        if look % KEEP_EVERY == 0 || (!bucket_ready && look % BUCKET_EVERY == 0) {
             bucket_ready = ensure_series(&series, retention).await;
         }
         match &*status.borrow() {
             SeriesStatus::Working => shared.well("series"),
             SeriesStatus::Retrying { reason } | SeriesStatus::Stopped { reason } => {
-                shared.trouble("series", reason)
+                shared.trouble("series", reason);
             }
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -13,7 +13,6 @@ use tokio::sync::watch;
 
 use super::clock;
 use super::effects::point_of;
-use super::metrics::Consumer;
 use super::metrics::Delivered;
 use super::shared::Shared;
 use crate::checkpoint::Checkpoints;
@@ -41,7 +40,7 @@ use crate::telemetry::Record;
 use crate::telemetry::Timestamp;
 
 /// Name of its journal cursor and of its metrics.
-const CONSUMER: &str = "series";
+pub(super) const CONSUMER: &str = "series";
 /// Entries read at once.
 const READ_ENTRIES: usize = 8_192;
 /// Bytes read at once.
@@ -52,6 +51,8 @@ const SAVE_EVERY_MS: i64 = 10_000;
 const OUTBOX_LIMIT: usize = 500;
 /// How long a taken outbox row is ours before another look may take it again: longer than the longest write attempt.
 const OUTBOX_LEASE_MS: i64 = 120_000;
+/// How long a stop waits for the series store; what it has not taken by then is written after the next start.
+const FINISH_LIMIT: Duration = Duration::from_secs(5);
 /// How long the consumer waits for more before it writes what it has.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -116,6 +117,16 @@ impl Understanding {
     }
 }
 
+/// Where points come from and go to.
+pub(super) struct Stores {
+    /// What devices said.
+    pub(super) journal: Journal,
+    /// Its outbox has derived values and ticket changes.
+    pub(super) store: Store,
+    /// Where they go.
+    pub(super) series: Series,
+}
+
 /// Moves points from journal and outbox to the series store.
 pub(super) struct SeriesConsumer {
     journal: Journal,
@@ -131,6 +142,8 @@ pub(super) struct SeriesConsumer {
     read_at: Timestamp,
     saved_at: i64,
     saved: Position,
+    /// Points were taken out of the gatherer and are not yet in the store.
+    writing: bool,
 }
 
 impl SeriesConsumer {
@@ -139,13 +152,16 @@ impl SeriesConsumer {
     /// # Errors
     /// When the saved state cannot be read.
     pub(super) fn open(
-        journal: Journal,
-        store: Store,
+        stores: Stores,
         checkpoints: Checkpoints,
-        series: Series,
         shared: Arc<Shared>,
         shutdown: watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
+        let Stores {
+            journal,
+            store,
+            series,
+        } = stores;
         let mut understanding = Understanding {
             decode: DecodeState::new(),
             profiles: Arc::default(),
@@ -171,6 +187,7 @@ impl SeriesConsumer {
             read_at = loaded.received_at;
         }
         journal.set_cursor(CONSUMER, read)?;
+        shared.set_series_written(read);
         let writer = Writer::new(series, crate::series::WriterOptions::default());
         Ok(Self {
             journal,
@@ -185,20 +202,28 @@ impl SeriesConsumer {
             read_at,
             saved_at: clock::monotonic_ms(),
             saved: read,
+            writing: false,
         })
     }
 
-    /// Works until shutdown; what is not written then is written after the next start.
+    /// Works until shutdown; then writes what is left if the store takes it soon, else that is written after the next start.
     ///
     /// # Errors
     /// When the journal cannot be read.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         let mut shutdown = self.shutdown.clone();
         let result = tokio::select! {
-            result = self.work() => result,
-            _ = shutdown.wait_for(|stop| *stop) => Ok(()),
+            result = self.work() => Some(result),
+            _ = shutdown.wait_for(|stop| *stop) => None,
         };
-        result
+        match result {
+            Some(result) => result,
+            // Points whose write was cut off are nowhere but in the journal: the saved cursor must not pass them.
+            None if self.writing => Ok(()),
+            None => tokio::time::timeout(FINISH_LIMIT, self.finish())
+                .await
+                .unwrap_or(Ok(())),
+        }
     }
 
     async fn work(&mut self) -> anyhow::Result<()> {
@@ -206,58 +231,68 @@ impl SeriesConsumer {
         loop {
             let last = *durable.borrow_and_update();
             if self.read < last {
-                let entries = self
-                    .journal
-                    .read(self.read.next(), READ_ENTRIES, READ_BYTES)?;
-                let understanding = &mut self.understanding;
-                let mut rest = entries.as_slice();
-                while !rest.is_empty() {
-                    let taken = self
-                        .gatherer
-                        .gather(clock::wall(), rest, &mut |entry| understanding.take(entry));
-                    if let Some(newest) = rest.get(taken.wrapping_sub(1)) {
-                        self.read = newest.position;
-                        self.read_at = newest.received_at;
-                    }
-                    rest = rest.get(taken..).unwrap_or_default();
-                    if !rest.is_empty() {
-                        Self::write(&self.writer, &self.shared, &mut self.gatherer).await;
-                    }
-                }
+                self.take().await?;
             } else {
                 // Nothing more for now: a change of the journal or a pause, whichever comes first.
                 drop(tokio::time::timeout(IDLE, durable.changed()).await);
             }
             if self.gatherer.is_due(clock::wall()) {
-                Self::write(&self.writer, &self.shared, &mut self.gatherer).await;
-                self.save_if_due()?;
+                self.write().await;
+                if clock::monotonic_ms() - self.saved_at >= SAVE_EVERY_MS {
+                    self.save()?;
+                }
             }
             self.outbox().await;
         }
     }
 
-    async fn write(writer: &Writer<Series>, shared: &Shared, gatherer: &mut Gatherer) {
-        let Some(gathered) = gatherer.drain() else {
-            return;
-        };
-        let mut report = writer.write(gathered.points).await;
-        report.add(&gathered.refused);
-        shared.metrics.count_points(&report);
+    /// Nothing new comes in any more: the rest of the journal, and the cursor behind it.
+    async fn finish(&mut self) -> anyhow::Result<()> {
+        while self.read < self.journal.last() {
+            self.take().await?;
+        }
+        self.write().await;
+        self.save()
+    }
+
+    /// Reads on, and writes whenever a batch is full.
+    async fn take(&mut self) -> anyhow::Result<()> {
+        let entries = self
+            .journal
+            .read(self.read.next(), READ_ENTRIES, READ_BYTES)?;
+        let mut rest = entries.as_slice();
+        while !rest.is_empty() {
+            let understanding = &mut self.understanding;
+            let taken = self
+                .gatherer
+                .gather(clock::wall(), rest, &mut |entry| understanding.take(entry));
+            if let Some(newest) = rest.get(taken.wrapping_sub(1)) {
+                self.read = newest.position;
+                self.read_at = newest.received_at;
+            }
+            rest = rest.get(taken..).unwrap_or_default();
+            if !rest.is_empty() {
+                self.write().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is gathered, however long the store is away.
+    async fn write(&mut self) {
+        self.writing = true;
+        if let Some(batch) = self.gatherer.drain() {
+            let mut report = self.writer.write(batch.points).await;
+            report.add(&batch.refused);
+            self.shared.metrics.count_points(&report);
+        }
+        self.writing = false;
+        self.shared.set_series_written(self.read);
     }
 
     /// Saves the state with the cursor. Called right after a write, so that nothing gathered lies between.
-    fn save_if_due(&mut self) -> anyhow::Result<()> {
-        let behind = self.journal.last().0.saturating_sub(self.read.0);
-        let consumer = Consumer {
-            consumer: CONSUMER.into(),
-        };
-        self.shared
-            .metrics
-            .journal_lag
-            .get_or_create(&consumer)
-            .set(i64::try_from(behind).unwrap_or(i64::MAX));
-        let now = clock::monotonic_ms();
-        if now - self.saved_at < SAVE_EVERY_MS || self.read == self.saved {
+    fn save(&mut self) -> anyhow::Result<()> {
+        if self.read == self.saved {
             return Ok(());
         }
         let row = |key: &str, bytes| Row {
@@ -275,7 +310,7 @@ impl SeriesConsumer {
             .context("cannot save the series writer's state")?;
         self.journal.set_cursor(CONSUMER, self.read)?;
         self.saved = self.read;
-        self.saved_at = now;
+        self.saved_at = clock::monotonic_ms();
         Ok(())
     }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 use smol_str::SmolStr;
 use tokio::sync::oneshot;
@@ -11,6 +13,7 @@ use tokio::sync::watch;
 
 use super::metrics::Metrics;
 use crate::detect::DeviceView;
+use crate::intake::SourceStatus;
 use crate::pipeline::Answer;
 use crate::profile::Profiles;
 use crate::telemetry::DeviceId;
@@ -45,6 +48,8 @@ pub(super) struct Shared {
     profiles: Mutex<Arc<Profiles>>,
     troubles: Mutex<BTreeMap<String, String>>,
     processed: watch::Sender<Position>,
+    sources: Mutex<Vec<Arc<SourceStatus>>>,
+    series_written: AtomicU64,
 }
 
 impl Shared {
@@ -54,6 +59,8 @@ impl Shared {
             profiles: Mutex::new(profiles),
             troubles: Mutex::default(),
             processed: watch::Sender::new(Position::default()),
+            sources: Mutex::default(),
+            series_written: AtomicU64::new(0),
         }
     }
 
@@ -92,6 +99,32 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// A source began.
+    pub(super) fn add_source(&self, status: Arc<SourceStatus>) {
+        self.sources
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(status);
+    }
+
+    /// Every source, in the order of the settings.
+    pub(super) fn sources(&self) -> Vec<Arc<SourceStatus>> {
+        self.sources
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Everything up to here is in the series store.
+    pub(super) fn set_series_written(&self, position: Position) {
+        self.series_written.store(position.0, Ordering::Relaxed);
+    }
+
+    /// How far the series are.
+    pub(super) fn series_written(&self) -> Position {
+        Position(self.series_written.load(Ordering::Relaxed))
     }
 
     /// The worker is done with everything up to here.

@@ -46,9 +46,9 @@ fn offsets(zone: Tz, from: i64, to: i64) -> Vec<(Timestamp, i32)> {
                 let middle = low + (high - low) / 2 / 1_000 * 1_000;
                 let middle = if middle == low { low + 1_000 } else { middle };
                 if offset(zone, middle) == before {
-                    low = middle
+                    low = middle;
                 } else {
-                    high = middle
+                    high = middle;
                 }
             }
             found.push((Timestamp::from_ms(high), after));

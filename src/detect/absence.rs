@@ -31,12 +31,14 @@ impl Device {
         }
         if let Some(plan) = &self.plan {
             self.body.resolve_limits(plan, &self.head.identity);
+            self.head.unsettled = true;
         }
     }
 
     pub(super) fn set_online(&mut self, online: bool) {
         self.head.online = Some(online);
         self.body.online = online;
+        self.head.unsettled = true;
     }
 
     /// The device says, or its will says, whether it is on the air.
@@ -49,9 +51,9 @@ impl Device {
         // What is known "while the device is online" changes here, by the device's time.
         if let Some(plan) = self.plan.clone() {
             let t = self.carried_over(around.now).max(self.head.clock);
+            around.deferring = self.head.catch_up.is_some();
             self.advance(&plan, t, false, around);
             self.look_at(&plan, t, false, around);
-            self.publish(self.head.catch_up.is_none(), around);
         }
     }
 

@@ -123,6 +123,9 @@ pub(super) struct Pass {
     pub(super) ended: Bits,
     /// Older than the device's newest record, but not late for the signals it carries: only what they feed is looked at.
     pub(super) past: bool,
+    /// Everything is looked at. Else only what the record touches, and what changes by time alone: all other rules would give
+    /// what they gave.
+    pub(super) whole: bool,
     /// The local day ends here.
     pub(super) day_ends: bool,
     /// Day number of this moment where it matters.
@@ -142,6 +145,7 @@ impl Pass {
             touched: Bits::with_room(plan.program.signals.len()),
             valued: Bits::with_room(plan.program.derives.len()),
             ended: Bits::with_room(plan.program.sessions.len()),
+            whole: true,
             ..Self::default()
         }
     }
@@ -154,7 +158,13 @@ impl Pass {
         self.forced.clear();
         self.event = None;
         self.past = false;
+        self.whole = true;
         self.day_ends = false;
+    }
+
+    /// A rule that reads these gives what it gave, by all that came in; time may still change it.
+    pub(super) fn leaves(&self, deps: &super::plan::Deps) -> bool {
+        !self.whole && !self.past && !deps.timed && !deps.instant && !self.reaches(deps)
     }
 
     /// A rule that reads these was touched by what came in.

@@ -17,6 +17,7 @@ impl Device {
         let Some(plan) = self.plan.clone() else {
             return;
         };
+        self.head.unsettled = true;
         match command {
             DetectCommand::Recheck { fault } => {
                 if let Some((at, rule)) = find(&plan, fault) {

@@ -17,7 +17,7 @@ use super::snapshot::RestoreError;
 use super::view::DeviceView;
 use super::zones::Zones;
 use crate::profile::{DeriveIdx, Profiles, SessionIdx};
-use crate::telemetry::{DeviceId, Telemetry, Timestamp, ZoneTable};
+use crate::telemetry::{DeviceId, SECOND_MS, Telemetry, Timestamp, ZoneTable};
 
 /// The model of docks and bridges that speak for devices: presence and identity only.
 const GATEWAY: &str = "gateway";
@@ -137,7 +137,9 @@ impl Detector {
             self.judge(&id, now, out, |device, around| {
                 device.withdraw(new.as_deref(), now, around.out);
                 match new {
-                    Some(plan) => device.adopt(plan, &mut alerts),
+                    Some(plan) => {
+                        device.adopt(plan, &mut alerts);
+                    }
                     None => device.abandon(),
                 }
             });
@@ -305,6 +307,20 @@ impl Detector {
                 assert!(!asked, "asked to panic at what is due");
                 device.fire(around);
             });
+            self.insist_on_progress(&id, due);
+        }
+    }
+
+    /// What fired is not due again at the same moment, whatever the rules say: no state can keep the daemon in one instant.
+    fn insist_on_progress(&mut self, id: &DeviceId, fired: Timestamp) {
+        let Some(device) = self.devices.get_mut(id) else {
+            return;
+        };
+        if let Some(due) = device.due.filter(|due| *due <= fired) {
+            self.due.remove(&(due, id.clone()));
+            let later = fired + SECOND_MS;
+            self.due.insert((later, id.clone()));
+            device.due = Some(later);
         }
     }
 
@@ -395,6 +411,7 @@ fn guarded(
             &mut Around {
                 now: now.ms(),
                 zones,
+                deferring: false,
                 tell_shadow,
                 out,
             },

@@ -56,6 +56,8 @@ pub(super) struct Head {
     pub(super) catch_up: Option<CatchUp>,
     /// Its current local day.
     pub(super) day: Option<i64>,
+    /// Something changed that no record shows: the next look is at everything.
+    pub(super) unsettled: bool,
     /// A fault of our own froze it; judged again after the next activation.
     pub(super) frozen: bool,
     /// Its gateway is offline since then.
@@ -108,6 +110,8 @@ pub(super) struct Around<'a> {
     pub(super) now: i64,
     /// The time zones.
     pub(super) zones: &'a Zones,
+    /// Changes are told as their net at the end of a batch or catch-up.
+    pub(super) deferring: bool,
     /// Faults in shadow are told too.
     pub(super) tell_shadow: bool,
     /// Where results go.
@@ -130,6 +134,7 @@ impl Device {
             lagging: false,
             catch_up: None,
             day: None,
+            unsettled: true,
             frozen: false,
             muted: None,
             touched: NEVER,
@@ -170,12 +175,12 @@ impl Device {
         let fresh = timed && !lags;
         self.catch_up(lags, fresh, telemetry.records.len(), around.now);
         let deferring = telemetry.batch || self.head.catch_up.is_some();
+        around.deferring = deferring;
         let newest = telemetry.records.last().map(|record| record.event_time);
         for record in &telemetry.records {
             let behind = newest.map_or(0, |newest| newest.since(record.event_time));
             let late = telemetry.lag_ms.is_some_and(|lag| lag + behind > LAG_MS);
             self.record(record, late, around);
-            self.publish(!deferring, around);
         }
         if fresh {
             self.head.catch_up = None;
@@ -228,6 +233,7 @@ impl Device {
         }
         let t = record.event_time.ms();
         if record.time_unknown {
+            self.head.unsettled = true;
             for (signal, value) in readings(&plan, record) {
                 if let Some(state) = self.body.signals.get_mut(signal) {
                     state.take_untimed(&value);
@@ -241,6 +247,7 @@ impl Device {
         }
         let mut pass = Pass::for_plan(&plan);
         pass.late = late;
+        pass.whole = false;
         pass.past = t < self.head.clock;
         if !pass.past {
             self.advance(&plan, t, late, around);
@@ -283,7 +290,6 @@ impl Device {
         pass.ended.set(session);
         pass.forced = derives.to_vec();
         self.look(&plan, &mut pass, around);
-        self.publish(true, around);
     }
 
     /// Takes the readings and the occurrence of a record, each by its own place in time.
@@ -365,6 +371,9 @@ impl Device {
     /// One look at everything.
     pub(super) fn look(&mut self, plan: &Plan, pass: &mut Pass, around: &mut Around<'_>) {
         pass.j = around.now;
+        if !pass.past {
+            pass.whole |= std::mem::take(&mut self.head.unsettled);
+        }
         pass.run = pass.t - self.head.blind_total;
         pass.muted = self.head.muted.is_some() || self.head.blind.is_some_and(|blind| !blind.up);
         pass.day = if pass.past && plan.has_day {
@@ -393,13 +402,15 @@ impl Device {
                 changed |= fault::step(plan, &mut self.body, pass, *at);
             }
             for state in &mut self.body.sessions {
-                state.settle(pass.t);
+                self.head.unsettled |= state.settle(pass.t);
             }
+            self.head.unsettled |= changed;
             if !(changed && plan.reads_faults) {
                 break;
             }
             pass.settle();
         }
+        self.publish(!around.deferring, around);
     }
 
     pub(super) fn derive(

@@ -118,11 +118,17 @@ impl<'a> Eval<'a> {
         value.filter(|v| v.is_finite())
     }
 
-    fn node(&self, node: usize, field: Field) -> Option<f64> {
+    /// What a node gives.
+    pub(super) fn node(&self, node: usize, field: Field) -> Option<f64> {
         let slot = self.body.nodes.get(node)?;
         match (&slot.state, field) {
             (NodeState::Baseline(values), field) => {
                 values.value(self.plan, self.body, node, self.pass.t, field)
+            }
+            (NodeState::Window(_), Field::Value)
+                if self.plan.nodes.get(node).is_some_and(|plan| plan.lazy) =>
+            {
+                super::windowed::read(self.plan, self.body, self.pass, node).map(|read| read.0)
             }
             (_, Field::Value) => slot.out,
             (_, _) => None,
@@ -165,7 +171,7 @@ impl<'a> Eval<'a> {
             Cond::All(all) => self.all(all),
             Cond::Any(any) => self.any(any),
             Cond::Requires { node, count, inner } => {
-                let values = self.body.nodes.get(*node)?.out?;
+                let values = self.node(*node, Field::Value)?;
                 if values >= f64::from(*count) {
                     self.cond(inner)
                 } else {

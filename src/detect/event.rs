@@ -74,13 +74,13 @@ pub struct Evidence {
     pub label: Text,
     /// Value in `unit`; `None` when unknown.
     pub value: Option<f64>,
-    /// Unit of value, limit and baseline.
+    /// Unit of value and limit.
     pub unit: SmolStr,
     /// Operator.
     pub op: SmolStr,
     /// The limit, in `unit`.
     pub limit: Option<f64>,
-    /// The device's own frozen baseline, in `unit`.
+    /// The device's own frozen baseline, in the unit of the derive that was compared (a relative term is in %).
     pub baseline: Option<f64>,
     /// How many values stand behind it, where that is known.
     pub samples: Option<u32>,

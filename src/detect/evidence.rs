@@ -8,6 +8,7 @@ use super::event::Evidence;
 use super::fault::{Report, rule};
 use super::node;
 use super::plan::Plan;
+use super::windowed;
 use crate::profile::{Cond, FaultIdx, Field, NodeIdx, NodeKind, Num, Stage, TermIdx, Unit};
 use crate::telemetry::{Text, Timestamp};
 
@@ -201,7 +202,7 @@ impl Terms<'_> {
                 term: node.text.clone(),
                 signal: self.main_signal(&node.signals),
                 label: self.label(&node.signals),
-                value: slot.out,
+                value: self.eval.node(at, Field::Value),
                 unit: node.unit.symbol.clone(),
                 op: smol_str::SmolStr::default(),
                 limit: None,
@@ -233,9 +234,7 @@ impl Terms<'_> {
         };
         let shown = |value: f64| term.unit.from_base(value);
         let (samples, inner) = self.behind(left);
-        let baseline = term
-            .baseline
-            .and_then(|node| self.eval.num(&Num::Node(node, Field::Frozen)));
+        let baseline = term.baseline.and_then(|node| self.frozen(node));
         self.found.push(Evidence {
             term: term.text.clone(),
             signal: term.signal.clone(),
@@ -244,7 +243,7 @@ impl Terms<'_> {
             unit: term.unit.symbol.clone(),
             op: term.op.clone(),
             limit: self.eval.num(right).map(shown),
-            baseline: baseline.map(shown),
+            baseline,
             samples,
             since: if held {
                 Some(Timestamp::from_ms(
@@ -258,14 +257,24 @@ impl Terms<'_> {
         });
     }
 
+    /// The frozen baseline behind a node, in its derive's own unit: a relative term has none of its own.
+    fn frozen(&self, node: NodeIdx) -> Option<f64> {
+        let value = self.eval.num(&Num::Node(node, Field::Frozen))?;
+        let NodeKind::Baseline { derive, .. } = &self.plan.program.nodes.get(node)?.kind else {
+            return None;
+        };
+        let derive = self.plan.program.derives.get(*derive)?;
+        Some(derive.unit.from_base(value))
+    }
+
     /// How many values stand behind a number, and since when.
     fn behind(&self, num: &Num) -> (Option<u32>, Option<i64>) {
         match num {
-            Num::Node(node, _) => self
-                .body
-                .nodes
-                .get(*node)
-                .map_or((None, None), |slot| (Some(slot.samples), node::since(slot))),
+            Num::Node(node, _) => self.body.nodes.get(*node).map_or((None, None), |slot| {
+                let read = windowed::read(self.plan, self.body, self.pass, *node);
+                let samples = read.map_or(slot.samples, |read| read.1);
+                (Some(samples), node::since(slot))
+            }),
             Num::Neg(inner) | Num::Abs(inner) => self.behind(inner),
             Num::Binary(_, left, _) => self.behind(left),
             Num::Const(_) | Num::Signal(_) | Num::Derive(_) | Num::Limit(_) => (None, None),

@@ -272,12 +272,19 @@ fn look(plan: &Plan, body: &Body, pass: &Pass, at: FaultIdx, fault: &Fault) -> L
     }
 }
 
-/// Judges the fault. True when it became or ceased to be active.
+/// Judges the fault. True when it became or ceased to be active or pending.
 pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: FaultIdx) -> bool {
     let (Some(fault), Some(deps)) = (plan.program.faults.get(at), plan.faults.get(at)) else {
         return false;
     };
     if fault.state == RuleState::Off || (pass.past && !pass.reaches(deps)) {
+        return false;
+    }
+    let Some(slot) = body.faults.get(at) else {
+        return false;
+    };
+    let idle = slot.active.is_none() && !slot.pending && slot.recheck.is_none();
+    if idle && pass.leaves(deps) {
         return false;
     }
     let look = look(plan, body, pass, at, fault);
@@ -294,7 +301,7 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: FaultIdx) -> b
     let Some(slot) = body.faults.get_mut(at) else {
         return false;
     };
-    let before = slot.active.is_some();
+    let (before, waited) = (slot.active.is_some(), slot.pending);
     apply(slot, look, pass);
     if let (Some(change), Some(report)) = (change, report) {
         if change.to > slot.active {
@@ -315,7 +322,7 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: FaultIdx) -> b
     slot.pending = slot.active.is_none() && look.hopeful.is_some() && !slot.await_over;
     slot.clearing = slot.active.is_some() && look.clear_hopeful && look.hopeful.is_none();
     watch(slot, look, pass);
-    before != slot.active.is_some()
+    before != slot.active.is_some() || waited != slot.pending
 }
 
 #[derive(Clone, Copy)]

@@ -215,6 +215,11 @@ impl Total {
         }
     }
 
+    /// The condition was true at the last look.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Forgets everything but whether it is true now.
     pub(super) fn clear(&mut self) {
         self.stretches.clear();

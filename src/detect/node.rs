@@ -94,7 +94,8 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: NodeIdx) {
     let (Some(node), Some(around)) = (plan.program.nodes.get(at), plan.nodes.get(at)) else {
         return;
     };
-    if pass.past && !pass.reaches(&around.deps) {
+    let left = pass.leaves(&around.deps);
+    if (pass.past && !pass.reaches(&around.deps)) || (left && !around.timed) {
         return;
     }
     match &node.kind {
@@ -102,7 +103,7 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: NodeIdx) {
             windowed::step(plan, body, pass, at);
         }
         NodeKind::Total { cond, window } => {
-            let truth = Eval::new(plan, body, pass).cond(cond);
+            let truth = (!left).then(|| Eval::new(plan, body, pass).cond(cond));
             let Some(view) = windowed::view(body, pass, window) else {
                 return;
             };
@@ -114,6 +115,7 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: NodeIdx) {
                     *frame = view.frame;
                     total.clear();
                 }
+                let truth = truth.unwrap_or_else(|| total.is_open().then_some(true));
                 total.step(truth, pass);
                 total.forget_until(view.keep_after);
                 slot.out = view.open.then(|| total.value(view.after, view.up_to));

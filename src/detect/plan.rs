@@ -11,7 +11,7 @@ use smol_str::SmolStr;
 use super::bits::Bits;
 use super::reads::Build;
 use crate::profile::{
-    CompareOp, Cond, EventIdx, FaultIdx, NodeIdx, NodeKind, Num, Per, Program, SignalIdx,
+    CompareOp, Cond, EventIdx, FaultIdx, NodeIdx, NodeKind, Num, Per, Program, SignalIdx, Window,
 };
 
 /// Everything an expression reads, through nodes, sessions and derives.
@@ -25,6 +25,8 @@ pub(super) struct Deps {
     pub(super) derives: Bits,
     /// Nodes.
     pub(super) nodes: Bits,
+    /// Some node that it reads, other than through a derive, changes by time alone; or it looks at other faults.
+    pub(super) timed: bool,
     /// Other faults.
     pub(super) faults: Bits,
     /// It reads something known at its instant only: between two records it is not true.
@@ -62,6 +64,10 @@ pub(super) struct NodePlan {
     pub(super) deps: Deps,
     /// What makes its values.
     pub(super) triggers: Triggers,
+    /// What it gives changes by time alone.
+    pub(super) timed: bool,
+    /// What it gives is worked out when it is read: a window over a session, read at its end, or one that only a sentence shows.
+    pub(super) lazy: bool,
     /// Those of its signals that are sampled rather than sent on change.
     pub(super) sampled: Bits,
 }
@@ -121,6 +127,7 @@ impl Plan {
             .map(|fault| build.fault(fault))
             .collect();
         let (mut nodes, sessions, mut derives) = (build.nodes, build.sessions, build.derives);
+        lazy(&program, &mut nodes, &faults, &sessions, &derives);
         for (at, deps) in faults.iter().enumerate() {
             for derive in deps.derives.iter() {
                 if let Some(derive) = derives.get_mut(derive) {
@@ -184,6 +191,35 @@ impl Plan {
     /// The occurrence of this wire name.
     pub(super) fn event_at(&self, name: &str) -> Option<EventIdx> {
         self.by_event.get(name).copied()
+    }
+}
+
+/// Marks the windows that are worked out only when they are read.
+fn lazy(
+    program: &Program,
+    nodes: &mut [NodePlan],
+    faults: &[Deps],
+    sessions: &[Deps],
+    derives: &[DerivePlan],
+) {
+    let mut watched = Bits::with_room(program.nodes.len());
+    for deps in faults
+        .iter()
+        .chain(sessions)
+        .chain(derives.iter().map(|derive| &derive.deps))
+        .chain(nodes.iter().map(|node| &node.deps))
+    {
+        watched.add(&deps.nodes);
+    }
+    for (at, (rule, node)) in program.nodes.iter().zip(nodes).enumerate() {
+        node.lazy = match &rule.kind {
+            NodeKind::Window { window, .. }
+            | NodeKind::CountEvent { window, .. }
+            | NodeKind::CountStarts { window, .. } => {
+                matches!(window, Window::Session(_) | Window::Day) || !watched.has(at)
+            }
+            _ => false,
+        };
     }
 }
 

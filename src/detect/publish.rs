@@ -30,7 +30,10 @@ impl Device {
                 .risen
                 .as_ref()
                 .is_some_and(|risen| at_once(fault, risen.stage));
-            if !all && !urgent && !passed_urgent && slot.outcome.is_none() {
+            let over = slot
+                .outcome
+                .is_some_and(|outcome| outcome != Outcome::Failed);
+            if !all && !urgent && !passed_urgent && !over {
                 continue;
             }
             let speaker = Speaker {
@@ -40,9 +43,9 @@ impl Device {
                 fault,
                 now: around.now,
             };
-            let event = tell(slot, &speaker);
+            let events = [ended(slot, &speaker), tell(slot, &speaker)];
             if fault.state == RuleState::Live || around.tell_shadow {
-                around.out.events.extend(event);
+                around.out.events.extend(events.into_iter().flatten());
             }
         }
     }
@@ -88,6 +91,17 @@ pub(super) struct Speaker<'a> {
     pub(super) now: i64,
 }
 
+/// The event for a recheck that ended well, or without enough use.
+fn ended(slot: &mut FaultSlot, speaker: &Speaker<'_>) -> Option<FaultEvent> {
+    let kind = match slot.outcome? {
+        Outcome::Passed => FaultEventKind::RecheckPassed,
+        Outcome::Unverified => FaultEventKind::RecheckUnverified,
+        Outcome::Failed => return None,
+    };
+    slot.outcome = None;
+    Some(speaker.event(kind, worst(speaker.fault), None))
+}
+
 /// The event for the difference between what was told and what is; takes both to be equal from here on.
 fn tell(slot: &mut FaultSlot, speaker: &Speaker<'_>) -> Option<FaultEvent> {
     let (report, risen) = (slot.report.take(), slot.risen.take());
@@ -101,14 +115,6 @@ fn tell(slot: &mut FaultSlot, speaker: &Speaker<'_>) -> Option<FaultEvent> {
             let stage = risen.as_ref().map_or(Stage::Fault, |risen| risen.stage);
             (FaultEventKind::RecheckFailed, stage, risen)
         }
-        (_, _, Some(Outcome::Passed)) => {
-            (FaultEventKind::RecheckPassed, worst(speaker.fault), None)
-        }
-        (_, _, Some(Outcome::Unverified)) => (
-            FaultEventKind::RecheckUnverified,
-            worst(speaker.fault),
-            None,
-        ),
         (None, Some(stage), _) => (FaultEventKind::Raised, stage, report.or(risen)),
         (Some(before), Some(stage), _) if stage > before => {
             (FaultEventKind::Worsened, stage, report.or(risen))

@@ -33,6 +33,8 @@ impl<'a> Build<'a> {
             .map(|_| NodePlan {
                 deps: deps.clone(),
                 triggers: triggers.clone(),
+                timed: true,
+                lazy: false,
                 sampled: Bits::default(),
             })
             .collect();
@@ -56,6 +58,7 @@ impl<'a> Build<'a> {
             derives: Bits::with_room(self.program.derives.len()),
             nodes: Bits::with_room(self.program.nodes.len()),
             faults: Bits::with_room(self.program.faults.len()),
+            timed: false,
             instant: false,
             knows: false,
         }
@@ -90,6 +93,8 @@ impl<'a> Build<'a> {
                         }
                     }
                     *slot = NodePlan {
+                        lazy: false,
+                        timed: deps.timed || deps.instant || moves(&node.kind),
                         deps,
                         triggers,
                         sampled,
@@ -144,6 +149,7 @@ impl<'a> Build<'a> {
         }
         self.cond(&fault.clear, &mut deps);
         for inhibitor in &fault.inhibited_by {
+            deps.timed = true;
             deps.faults.set(*inhibitor);
         }
         deps
@@ -251,6 +257,7 @@ impl<'a> Build<'a> {
         deps.nodes.set(node);
         if let Some(inner) = self.nodes.get(node) {
             join(deps, &inner.deps);
+            deps.timed |= inner.timed;
         }
     }
 
@@ -279,7 +286,10 @@ impl<'a> Build<'a> {
                 self.num(high, deps);
             }
             Cond::Node(node) | Cond::BaselineReady(node) => self.node_deps(*node, deps),
-            Cond::Raised(fault) => deps.faults.set(*fault),
+            Cond::Raised(fault) => {
+                deps.timed = true;
+                deps.faults.set(*fault);
+            }
             Cond::Not(inner) => self.cond(inner, deps),
             Cond::All(all) | Cond::Any(all) => {
                 for inner in all {
@@ -322,4 +332,27 @@ fn join(deps: &mut Deps, other: &Deps) {
     deps.nodes.add(&other.nodes);
     deps.faults.add(&other.faults);
     deps.knows |= other.knows;
+}
+
+/// What a node of this kind gives changes by time alone, or at the record after.
+fn moves(kind: &NodeKind) -> bool {
+    match kind {
+        NodeKind::Window { window, .. }
+        | NodeKind::CountEvent { window, .. }
+        | NodeKind::CountStarts { window, .. }
+        | NodeKind::Baseline { window, .. } => matches!(window, Window::Span { .. } | Window::Day),
+        NodeKind::Total { .. }
+        | NodeKind::Duration { .. }
+        | NodeKind::Since { .. }
+        | NodeKind::Age
+        | NodeKind::SilentFor { .. }
+        | NodeKind::AtLeast { .. }
+        | NodeKind::Changed { .. }
+        | NodeKind::Newly { .. } => true,
+        NodeKind::HeldFor { .. }
+        | NodeKind::HeldOf { .. }
+        | NodeKind::Before { .. }
+        | NodeKind::At { .. }
+        | NodeKind::Stuck { .. } => false,
+    }
 }

@@ -72,12 +72,15 @@ impl SessionState {
     }
 
     /// Ends what ended in this pass; a kind with `restart` goes on at once.
-    pub(super) fn settle(&mut self, at: i64) {
+    ///
+    /// True when something changed by it.
+    pub(super) fn settle(&mut self, at: i64) -> bool {
         match std::mem::take(&mut self.ending) {
-            Ending::None => {}
+            Ending::None => return false,
             Ending::Stop => self.stop(at),
             Ending::Restart => self.begin(at),
         }
+        true
     }
 
     /// The session reached its longest time while nobody could see it.
@@ -104,7 +107,7 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: SessionIdx) ->
     ) else {
         return false;
     };
-    if pass.past && (!pass.reaches(deps) || state.turned > pass.t) {
+    if pass.leaves(deps) || (pass.past && (!pass.reaches(deps) || state.turned > pass.t)) {
         return false;
     }
     let eval = Eval::new(plan, body, pass);

@@ -111,13 +111,17 @@ impl Device {
         device.head = head;
         device.loose = slots;
         if let Some(plan) = plan {
-            device.adopt(plan, alerts);
+            let unsettled = device.head.unsettled;
+            let whole = device.adopt(plan, alerts);
+            device.head.unsettled = unsettled || !whole;
         }
         Ok(device)
     }
 
     /// Moves to another layout: slots with an equal hash keep their state, all others begin anew.
-    pub(super) fn adopt(&mut self, plan: Arc<Plan>, alerts: &mut Vec<String>) {
+    ///
+    /// True when every slot could be read.
+    pub(super) fn adopt(&mut self, plan: Arc<Plan>, alerts: &mut Vec<String>) -> bool {
         let slots = match &self.plan {
             Some(old) => slots(old, &self.body),
             None => std::mem::take(&mut self.loose),
@@ -133,6 +137,8 @@ impl Device {
             ));
         }
         self.plan = Some(plan);
+        self.head.unsettled = true;
+        unreadable == 0
     }
 
     /// Its rules are gone: what was learnt waits for them to come back.
@@ -161,6 +167,7 @@ impl Device {
             self.body.online = self.head.online != Some(false);
         }
         self.loose.clear();
+        self.head.unsettled = true;
     }
 }
 

@@ -24,6 +24,10 @@ impl Device {
             self.moments(plan, to, late, around);
             return;
         };
+        if self.head.clock == NEVER {
+            self.head.blind = None;
+            return;
+        }
         let from = self.carried_over(blind.from).max(self.head.clock);
         self.moments(plan, to.min(from), late, around);
         if to < from {
@@ -41,6 +45,7 @@ impl Device {
         }
         self.head.blind_total += to - clock;
         self.head.blind = None;
+        self.head.unsettled = true;
         for (rule, state) in plan.program.sessions.iter().zip(&mut self.body.sessions) {
             if state.start.is_some_and(|start| start + rule.max_ms < to) {
                 state.drop_unseen(to);
@@ -127,6 +132,7 @@ impl Device {
             return;
         };
         self.touch(around.now);
+        around.deferring = self.head.catch_up.is_some();
         if self.timers_run() {
             let t = self.carried_over(around.now).max(self.head.clock);
             self.advance(&plan, t, false, around);
@@ -134,15 +140,17 @@ impl Device {
                 .day_due(&plan, around.zones)
                 .is_some_and(|due| t >= due)
             {
+                let ended = self.head.day;
                 self.turn_day(&plan, t, false, around);
+                if self.head.day == ended {
+                    // The zone's clock was set back across midnight: the day is over all the same.
+                    self.head.day = ended.map(|day| day + 1);
+                }
             }
             self.look_at(&plan, t, false, around);
         } else if self.head.clock > NEVER {
             let (t, late) = (self.head.clock, self.head.lagging);
             self.look_at(&plan, t, late, around);
-        }
-        if self.head.catch_up.is_some() {
-            self.publish(false, around);
         }
         self.end_catch_up(around);
     }
@@ -187,7 +195,8 @@ impl Device {
             .iter()
             .zip(&self.body.faults)
             .filter(|(rule, _)| rule.state != RuleState::Off)
-            .filter_map(|(_, slot)| Some(slot.recheck?.due(self.head.touched)));
+            .filter_map(|(_, slot)| Some(slot.recheck?.due(self.head.touched)))
+            .filter(|due| *due > self.head.touched);
         [caught_up, timed]
             .into_iter()
             .flatten()

@@ -9,7 +9,7 @@ use super::device::Device;
 use super::eval::Eval;
 use super::fault::held_back;
 use super::plan::Plan;
-use crate::profile::{Cond, Fault, NodeKind, Num, RuleState, SignalIdx, Stage};
+use crate::profile::{Cond, Fault, Field, NodeKind, Num, RuleState, SignalIdx, Stage};
 use crate::telemetry::{Identity, Timestamp};
 
 /// The state of a fault, as people know it.
@@ -206,7 +206,7 @@ fn missing(plan: &Plan, eval: Eval<'_>, cond: &Cond) -> Option<String> {
         Cond::Not(inner) => missing(plan, eval, inner),
         Cond::All(all) | Cond::Any(all) => all.iter().find_map(|inner| missing(plan, eval, inner)),
         Cond::Requires { node, count, inner } => {
-            let have = eval.body.nodes.get(*node).and_then(|slot| slot.out);
+            let have = eval.node(*node, Field::Value);
             if have.is_some_and(|have| have >= f64::from(*count)) {
                 missing(plan, eval, inner)
             } else {

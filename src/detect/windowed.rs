@@ -70,6 +70,13 @@ impl Windowed {
         self.truth = before.truth;
     }
 
+    fn forget_until(&mut self, until: i64) {
+        match &mut self.values {
+            Values::Cells(cells) => cells.forget_until(until),
+            Values::Points(points) => points.forget_until(until),
+        }
+    }
+
     /// When the oldest value came.
     pub(super) fn oldest(&self) -> Option<i64> {
         match &self.values {
@@ -223,6 +230,12 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: NodeIdx) {
     {
         state.push(pass.t, value, func, window, node.stale_ms);
     }
+    if around.lazy {
+        if entered {
+            state.forget_until(view.keep_after);
+        }
+        return;
+    }
     let due = slot.valid_until.is_none_or(|until| pass.t >= until);
     if entered || other || due {
         refresh(slot, &view, func, window, pass.t);
@@ -299,8 +312,12 @@ fn entering<'a>(
             Some((entering, WindowFn::Count, window))
         }
         NodeKind::CountStarts { cond, window } => {
-            let truth = Eval::new(plan, body, pass).cond(cond);
-            Some((Entering::Truth(truth), WindowFn::Count, window))
+            let entering = if pass.leaves(&around.deps) {
+                Entering::Nothing
+            } else {
+                Entering::Truth(Eval::new(plan, body, pass).cond(cond))
+            };
+            Some((entering, WindowFn::Count, window))
         }
         _ => None,
     }
@@ -312,6 +329,31 @@ fn starts(before: &mut Option<bool>, truth: Option<bool>, instant: bool) -> bool
     let starts = truth && *before != Some(true);
     *before = Some(truth && !instant);
     starts
+}
+
+/// What a lazy window gives, and over how many values.
+pub(super) fn read(plan: &Plan, body: &Body, pass: &Pass, at: NodeIdx) -> Option<(f64, u32)> {
+    let (func, window) = match &plan.program.nodes.get(at)?.kind {
+        NodeKind::Window { func, window, .. } => (*func, window),
+        NodeKind::CountEvent { window, .. } | NodeKind::CountStarts { window, .. } => {
+            (WindowFn::Count, window)
+        }
+        _ => return None,
+    };
+    let view = view(body, pass, window).filter(|view| view.open)?;
+    let NodeState::Window(state) = &body.nodes.get(at)?.state else {
+        return None;
+    };
+    let (value, samples) = if state.frame == view.frame {
+        match &state.values {
+            Values::Cells(cells) => cells.value(func, view.after, view.up_to),
+            Values::Points(points) => points.value(func, view.after, view.up_to),
+        }
+    } else {
+        // Nothing came in this session or day yet.
+        Cells::default().value(func, view.after, view.up_to)
+    };
+    Some((value?, samples))
 }
 
 /// Works out what the window gives now, and until when.

@@ -74,6 +74,9 @@ struct ContextRow {
 
 impl Pipeline {
     /// The rows that changed since the last call (all, at the first).
+    ///
+    /// # Panics
+    /// Never: what is encoded are plain data with string keys.
     pub fn take_changed_rows(&mut self) -> Vec<StateRow> {
         let context = ContextRow {
             format: CONTEXT_FORMAT,

@@ -10,18 +10,18 @@ use std::time::Duration;
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running `foremend run`.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     /// `http://127.0.0.1:PORT`
-    pub url: String,
+    pub(crate) url: String,
     /// The admin token.
-    pub token: String,
+    pub(crate) token: String,
     dir: PathBuf,
 }
 
 impl Daemon {
     /// Starts `foremend run` with these settings in `dir`; `[http]` and `[data]` are added.
-    pub fn start(dir: &Path, settings: &str) -> Self {
+    pub(crate) fn start(dir: &Path, settings: &str) -> Self {
         match Self::try_start(dir, settings) {
             Ok(daemon) => daemon,
             Err(said) => panic!("foremend did not start: {said}"),
@@ -29,7 +29,7 @@ impl Daemon {
     }
 
     /// Like [`Daemon::start`]; the text of a refusal is returned.
-    pub fn try_start(dir: &Path, settings: &str) -> Result<Self, String> {
+    pub(crate) fn try_start(dir: &Path, settings: &str) -> Result<Self, String> {
         let config = dir.join("foremend.toml");
         let whole = format!("[data]\ndir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n{settings}");
         std::fs::write(&config, whole).expect("the settings are written");
@@ -37,7 +37,13 @@ impl Daemon {
             .args(["run", "--config"])
             .arg(&config)
             .stdout(Stdio::piped())
-            .stderr(Stdio::from(std::fs::File::options().create(true).append(true).open(dir.join("foremend.log")).expect("a log")))
+            .stderr(Stdio::from(
+                std::fs::File::options()
+                    .create(true)
+                    .append(true)
+                    .open(dir.join("foremend.log"))
+                    .expect("a log"),
+            ))
             .spawn()
             .expect("the binary starts");
         let stdout = child.stdout.take().expect("piped");
@@ -53,10 +59,19 @@ impl Daemon {
         loop {
             match lines.recv_timeout(START_LIMIT) {
                 Ok(line) => {
-                    if let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) {
-                        let token = std::fs::read_to_string(dir.join("data/admin-token")).expect("the admin token");
+                    if let Some(url) = line
+                        .split_whitespace()
+                        .find(|word| word.starts_with("http://"))
+                    {
+                        let token = std::fs::read_to_string(dir.join("data/admin-token"))
+                            .expect("the admin token");
                         let url = url.trim_end_matches('/').to_owned();
-                        return Ok(Self { child, url, token: token.trim().to_owned(), dir: dir.to_owned() });
+                        return Ok(Self {
+                            child,
+                            url,
+                            token: token.trim().to_owned(),
+                            dir: dir.to_owned(),
+                        });
                     }
                 }
                 Err(_) => {
@@ -69,42 +84,55 @@ impl Daemon {
     }
 
     /// `GET path` as JSON, with the admin token.
-    pub fn get(&self, path: &str) -> serde_json::Value {
+    pub(crate) fn get(&self, path: &str) -> serde_json::Value {
         let (status, body) = http("GET", &format!("{}{path}", self.url), &self.token, None);
         assert!((200..300).contains(&status), "GET {path}: {status} {body}");
         serde_json::from_str(&body).unwrap_or_else(|error| panic!("GET {path}: {error}: {body}"))
     }
 
     /// `GET path` as text.
-    pub fn text(&self, path: &str) -> String {
+    pub(crate) fn text(&self, path: &str) -> String {
         http("GET", &format!("{}{path}", self.url), &self.token, None).1
     }
 
     /// `POST path` with a JSON body: status and answer.
-    pub fn post(&self, path: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
-        let (status, body) = http("POST", &format!("{}{path}", self.url), &self.token, Some(body.to_string()));
-        (status, serde_json::from_str(&body).unwrap_or(serde_json::Value::Null))
+    pub(crate) fn post(&self, path: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
+        let (status, body) = http(
+            "POST",
+            &format!("{}{path}", self.url),
+            &self.token,
+            Some(body.to_string()),
+        );
+        (
+            status,
+            serde_json::from_str(&body).unwrap_or(serde_json::Value::Null),
+        )
     }
 
     /// The daemon's log so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("foremend.log")).unwrap_or_default()
     }
 
     /// The daemon's process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// SIGTERM, and wait for the end.
-    pub fn stop(mut self) -> ExitStatus {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "SIGTERM could not be sent");
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        let sent = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "SIGTERM could not be sent"
+        );
         self.child.wait().expect("the child ends")
     }
 
     /// SIGKILL, and wait for the end.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("the child ends");
     }
@@ -118,12 +146,14 @@ impl Drop for Daemon {
 }
 
 /// One HTTP/1.1 request on a connection of its own.
-pub fn http(method: &str, url: &str, token: &str, body: Option<String>) -> (u16, String) {
+pub(crate) fn http(method: &str, url: &str, token: &str, body: Option<String>) -> (u16, String) {
     use std::io::{Read, Write};
     let rest = url.strip_prefix("http://").expect("plain http");
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = std::net::TcpStream::connect(host).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time limit");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a time limit");
     let body = body.unwrap_or_default();
     let request = format!(
         "{method} /{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
@@ -134,9 +164,22 @@ pub fn http(method: &str, url: &str, token: &str, body: Option<String>) -> (u16,
     stream.read_to_end(&mut answer).expect("answered");
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let status = head.split_whitespace().nth(1).and_then(|code| code.parse().ok()).expect("a status line");
-    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    (status, if chunked { unchunk(body) } else { body.to_owned() })
+    let status = head
+        .split_whitespace()
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .expect("a status line");
+    let chunked = head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked");
+    (
+        status,
+        if chunked {
+            unchunk(body)
+        } else {
+            body.to_owned()
+        },
+    )
 }
 
 fn unchunk(mut body: &str) -> String {
@@ -153,8 +196,8 @@ fn unchunk(mut body: &str) -> String {
 }
 
 /// Asks until `ready` gives something, at most `limit`; panics with `what` otherwise.
-pub fn wait_for<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
-    let (sender, timeout) = mpsc::sync_channel::<()>(1);
+pub(crate) fn wait_for<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
+    let (_sender, timeout) = mpsc::sync_channel::<()>(1);
     let mut left = limit;
     let pause = Duration::from_millis(20);
     loop {
@@ -163,8 +206,9 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Optio
         }
         assert!(left > Duration::ZERO, "waited {limit:?} in vain for {what}");
         // A pause between two looks at a state, not a wait for a time: nothing is ever sent.
-        drop(timeout.recv_timeout(pause));
+        let Err(mpsc::RecvTimeoutError::Timeout) = timeout.recv_timeout(pause) else {
+            unreachable!("nothing is ever sent, and the sender lives");
+        };
         left = left.saturating_sub(pause);
-        let _ = &sender;
     }
 }

@@ -6,6 +6,8 @@ mod baselines;
 
 mod bench;
 
+mod brush;
+
 mod holds;
 
 mod same;

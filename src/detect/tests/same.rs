@@ -135,3 +135,22 @@ fn restarts_and_questions_change_no_result() {
         }
     }
 }
+
+#[test]
+fn looking_only_at_what_a_record_touches_changes_no_result() {
+    for seed in 1..4 {
+        let entries = story(seed);
+        let (mut sparing, mut out) = (fresh(), DetectOut::default());
+        let (mut thorough, mut all) = (fresh(), DetectOut::default());
+        for (place, (now, telemetry)) in entries.iter().enumerate() {
+            sparing.apply(*now, "listener", telemetry, &mut out);
+            repair(&mut sparing, place, *now, &mut out);
+            for device in thorough.devices.values_mut() {
+                device.head.unsettled = true;
+            }
+            thorough.apply(*now, "listener", telemetry, &mut all);
+            repair(&mut thorough, place, *now, &mut all);
+        }
+        assert_eq!(out, all, "seed {seed}");
+    }
+}

@@ -400,3 +400,18 @@ fn what_is_forgotten_leaves_no_row() {
     assert_eq!(bench.detector.take_dirty(), [(bench.device.clone(), None)]);
     assert_eq!(bench.detector.next_due(), None);
 }
+
+#[test]
+fn a_recheck_of_a_device_that_never_spoke_ends_quietly() {
+    let mut bench = bench(LATCHED);
+    let mut telemetry = bench.telemetry(Vec::new(), None);
+    telemetry.availability = Some(Availability {
+        online: true,
+        fw: None,
+        boot: None,
+    });
+    bench.send(t(0.0), &telemetry);
+    bench.command(10.0, &command("f", "recheck"));
+    bench.wait(40.0 * 86_400.0);
+    assert_eq!(bench.detector.next_due(), None);
+}

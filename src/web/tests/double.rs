@@ -305,31 +305,35 @@ fn program() -> Program {
         nodes: Vec::new(),
         steps: Vec::new(),
         terms: Vec::new(),
-        faults: vec![Fault {
-            label: None,
-            name: "scale".into(),
-            code: "TF3".into(),
-            title: Text::new("Limescale", "结垢"),
-            warn: Some(stage),
-            fault: None,
-            clear: Cond::Const(true),
-            recheck: Recheck::Span(1),
-            reason: None,
-            cause: "scale".into(),
-            parts: vec!["FILTER-F5".into()],
-            absorbs: Vec::new(),
-            sensor_of: Vec::new(),
-            inhibited_by: Vec::new(),
-            state: RuleState::Live,
-            signals: vec![0],
-            nodes: Vec::new(),
-            hash: 1,
-        }],
+        faults: vec![scale(stage)],
         parts: vec![Part {
             number: "FILTER-F5".into(),
             title: Text::new("Filter", "滤芯"),
             resets: Vec::new(),
         }],
+    }
+}
+
+fn scale(warn: StageRule) -> Fault {
+    Fault {
+        label: None,
+        name: "scale".into(),
+        code: "TF3".into(),
+        title: Text::new("Limescale", "结垢"),
+        warn: Some(warn),
+        fault: None,
+        clear: Cond::Const(true),
+        recheck: Recheck::Span(1),
+        reason: None,
+        cause: "scale".into(),
+        parts: vec!["FILTER-F5".into()],
+        absorbs: Vec::new(),
+        sensor_of: Vec::new(),
+        inhibited_by: Vec::new(),
+        state: RuleState::Live,
+        signals: vec![0],
+        nodes: Vec::new(),
+        hash: 1,
     }
 }
 

@@ -1,0 +1,38 @@
+//! The daemon as a whole: the real binary with a real broker and a real InfluxDB, killed, starved, misconfigured, stopped.
+//!
+//! Every test has its own directory, ports chosen by the kernel, and ends its own children. Variables: `FOREMEND_TEST_KILLS`
+//! (how often the process is killed at a random moment, 15 unless told) and `FOREMEND_TEST_SEED` (which moments).
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+#[expect(dead_code, reason = "shared with other tests")]
+#[path = "support/daemon.rs"]
+mod process;
+
+#[path = "support/influxd.rs"]
+mod influxd;
+
+#[expect(dead_code, reason = "shared with other tests")]
+#[path = "support/mosquitto.rs"]
+mod mosquitto;
+
+#[path = "daemon/rig.rs"]
+mod rig;
+
+#[path = "daemon/publisher.rs"]
+mod publisher;
+
+#[path = "daemon/kills.rs"]
+mod kills;
+
+#[path = "daemon/refusals.rs"]
+mod refusals;
+
+#[path = "daemon/outages.rs"]
+mod outages;
+
+#[path = "daemon/brokers.rs"]
+mod brokers;
+
+#[path = "daemon/people.rs"]
+mod people;
