@@ -111,7 +111,11 @@ fn a_story_is_worth_telling() {
     }
     for fault in ["hot", "live", "drift", "trips", "silent", "filter"] {
         let fault = format!("\"fault\":\"{fault}\"");
-        assert!(told.iter().any(|line| line.contains(&fault)), "{fault}");
+        assert!(
+            told.iter().any(|line| line.contains(&fault)),
+            "{fault}: {}",
+            told.join("\n")
+        );
     }
 }
 

@@ -184,7 +184,7 @@ impl Teller {
     fn usage(&mut self) {
         let index = self.gadget();
         if self.dice.roll(8) == 0 {
-            self.gadgets[index].warm = self.dice.of(&[30, 30, 45]);
+            self.gadgets[index].warm = self.dice.of(&[30, 45]);
         }
         self.one_use(index);
     }
@@ -335,10 +335,10 @@ impl Teller {
         let device = self
             .dice
             .of(&["x-1/A", "x-1/B", "x-1/C", "x-1/D", "gateway/G"]);
-        let action = match self.dice.roll(7) {
+        let action = match self.dice.roll(20) {
             0 => DeviceAction::Retire,
             1 => DeviceAction::Adopt,
-            2..=3 => DeviceAction::Set {
+            2..=10 => DeviceAction::Set {
                 identity: Identity {
                     tz: Some("Asia/Shanghai".into()),
                     via: Some("G".into()),
@@ -346,7 +346,7 @@ impl Teller {
                 },
             },
             _ => DeviceAction::PartReplaced {
-                part: self.dice.of(&["P1", "P2", "P9"]).into(),
+                part: self.dice.of(&["P1", "P2", "P2", "P9"]).into(),
                 lot: None,
             },
         };
