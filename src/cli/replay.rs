@@ -94,10 +94,7 @@ impl Replay {
                         None => return Ok(Outcome::NotGood),
                     },
                 };
-                // The end of an export is a time to play up to, nothing that happened.
-                if recorded.record == Record::Control(Control::End) {
-                    continue;
-                }
+                // An end line tells until when a process was there; like a tick it is nothing that happened.
                 let mut effects = Effects::default();
                 player.feed(recorded.received_at, recorded.record, &mut effects);
                 self.print(&effects, &mut totals)?;
