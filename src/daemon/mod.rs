@@ -145,8 +145,6 @@ impl Running {
         let listener = listen(config.http.listen).await?;
         let address = listener.local_addr()?;
         let pipeline = recover::load(&checkpoints, &journal)?;
-        // Until the next snapshot a start needs the journal from here on, also when every consumer is further.
-        journal.set_base(pipeline.position())?;
         let announced = announce(&journal, &pipeline, &config, profiles, words).await?;
 
         let metrics = Metrics::default();

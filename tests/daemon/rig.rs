@@ -21,7 +21,7 @@ use crate::process::wait_for;
 use crate::publisher::Publisher;
 
 /// How long anything may take that happens by itself.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 
 pub(crate) struct Rig {
     dir: tempfile::TempDir,
