@@ -220,3 +220,45 @@ fn a_recording_with_nothing_to_play_makes_no_directory() {
     assert!(complaint.contains("nothing to play"), "{complaint}");
     assert!(!data.exists());
 }
+
+#[test]
+fn a_base_goes_on_where_the_state_was_saved() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let recording = hours_of_two(dir.path());
+    let data = dir.path().join("data");
+    let kept = text(&data);
+    printed(&["replay", text(&recording), "--into", kept]);
+    let base = dir.path().join("base");
+    let export = ["journal", "export", "--data", kept, "--base", text(&base)];
+    let nothing = printed(&export);
+    assert_eq!(nothing, "", "all there is lies before the base");
+    let again = foremend(&export);
+    assert_eq!(again.status.code(), Some(3), "a base is not written over");
+
+    let settings = format!(
+        "[profiles]\ndir = \"{}\"\n[journal]\nmax_age = \"36500 d\"\n",
+        root().join("device-profiles").display()
+    );
+    let daemon = Daemon::start(dir.path(), &settings);
+    let retire = serde_json::json!({"action": "retire"});
+    let path = "/api/v1/devices/ts-flash5/TSF5-MADEUP-03/actions";
+    let (status, answer) = daemon.post(path, &retire);
+    assert!((200..300).contains(&status), "{status} {answer}");
+    assert!(daemon.stop().success());
+
+    let exported = dir.path().join("exported.jsonl");
+    let exported = text(&exported);
+    printed(&["journal", "export", "--data", kept, "--output", exported]);
+    let whole = printed(&["replay", exported, "--json"]);
+    let (opened, cancelled) = whole.split_once('\n').expect("two lines");
+    assert!(opened.contains(r#""change":"opened""#), "{opened}");
+    assert!(cancelled.contains(r#""change":"cancelled""#), "{cancelled}");
+    let rest = printed(&["replay", exported, "--json", "--base", text(&base)]);
+    assert_eq!(rest, cancelled);
+
+    let foreign = foremend(&["replay", text(&recording), "--base", text(&base)]);
+    let complaint = String::from_utf8_lossy(&foreign.stderr);
+    assert!(complaint.contains("has no position"), "{complaint}");
+    let damaged = foremend(&["replay", exported, "--base", text(&recording)]);
+    assert_eq!(damaged.status.code(), Some(3));
+}

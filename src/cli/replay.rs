@@ -14,6 +14,7 @@ use crate::config;
 use crate::config::Config;
 use crate::daemon::KeptReplay;
 use crate::daemon::check_empty;
+use crate::daemon::load_base;
 use crate::daemon::zone_table;
 use crate::desk::change_line;
 use crate::desk::change_text;
@@ -27,6 +28,7 @@ use crate::pipeline::Counts;
 use crate::pipeline::Effects;
 use crate::telemetry::Control;
 use crate::telemetry::Lang;
+use crate::telemetry::Position;
 use crate::telemetry::Record;
 use crate::telemetry::Timestamp;
 
@@ -60,6 +62,9 @@ pub(super) struct Replay {
     /// Keep the result as a data directory that `foremend run --data DIR` opens; it must be empty or not exist.
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
+    /// Go on from a state that `foremend journal export --base FILE` wrote: only what came after it is played.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profiles", "into"])]
+    base: Option<PathBuf>,
 }
 
 /// What a replay adds up for its last line.
@@ -75,9 +80,26 @@ struct Totals {
 struct Playing {
     player: Replayer,
     kept: Option<KeptReplay>,
+    /// What was played up to here is in the base already.
+    base: Option<Position>,
 }
 
 impl Playing {
+    /// Whether a record lies behind the base; each does when there is none.
+    fn is_new(&self, file: &Path, recorded: &Recorded) -> anyhow::Result<bool> {
+        let Some(base) = self.base else {
+            return Ok(true);
+        };
+        let end = recorded.record == Record::Control(Control::End);
+        anyhow::ensure!(
+            end || recorded.position.is_some(),
+            "{}: line {} has no position; --base goes with an export of the same journal",
+            file.display(),
+            recorded.line
+        );
+        Ok(recorded.position.is_none_or(|position| position > base))
+    }
+
     fn keep(&mut self, effects: Effects) -> anyhow::Result<()> {
         match &mut self.kept {
             Some(kept) => kept.take(self.player.take_played(), effects),
@@ -129,6 +151,9 @@ impl Replay {
                         None => return Ok(Outcome::NotGood),
                     },
                 };
+                if !playing.is_new(file, &recorded)? {
+                    continue;
+                }
                 // The end of an export is a time to play up to, nothing that happened.
                 if recorded.record == Record::Control(Control::End) {
                     continue;
@@ -159,6 +184,14 @@ impl Replay {
 
     /// Begins to play, and to keep what is played if that is wanted; `None` when the profiles have mistakes.
     fn begin(&self, config: &Config, first: &Recorded) -> anyhow::Result<Option<Playing>> {
+        if let Some(base) = &self.base {
+            let pipeline = load_base(base)?;
+            return Ok(Some(Playing {
+                base: Some(pipeline.position()),
+                player: Replayer::resume(pipeline),
+                kept: None,
+            }));
+        }
         let Some(mut player) = self.player(config, first)? else {
             return Ok(None);
         };
@@ -169,7 +202,11 @@ impl Replay {
             }
             None => None,
         };
-        Ok(Some(Playing { player, kept }))
+        Ok(Some(Playing {
+            player,
+            kept,
+            base: None,
+        }))
     }
 
     /// A player for a recording with this first record; `None` when the profiles have mistakes. An exported journal begins with

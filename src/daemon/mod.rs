@@ -76,6 +76,8 @@ use crate::web::WebHandles;
 
 pub use kept::KeptReplay;
 pub use kept::check_empty;
+pub use recover::export_base;
+pub use recover::load_base;
 pub use zones::zone_table;
 
 /// How long a stop waits for each part; what is not done then is done after the next start.

@@ -57,6 +57,19 @@ impl Replayer {
         }
     }
 
+    /// A replay that goes on where this pipeline stood.
+    #[must_use]
+    pub fn resume(pipeline: Pipeline) -> Self {
+        Self {
+            position: pipeline.position(),
+            at: pipeline.last_received_at().unwrap_or(Timestamp::MIN),
+            pipeline,
+            world: None,
+            from: ProfilesFrom::Recording,
+            played: None,
+        }
+    }
+
     /// From now on remembers what it plays, for [`Self::take_played`].
     pub fn remember(&mut self) {
         self.played = Some(Vec::new());
