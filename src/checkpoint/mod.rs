@@ -14,6 +14,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::OpenFlags;
 use rusqlite::OptionalExtension;
 use rusqlite::Transaction;
 use rusqlite::params;
@@ -187,6 +188,35 @@ impl Checkpoints {
                 expected,
                 found,
             });
+        }
+        Ok(Self {
+            path,
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// Opens a file that is there, whichever journal it belongs to, only to read it; a daemon may be writing it.
+    ///
+    /// # Errors
+    /// When it is no state file, has an unknown format, or cannot be opened.
+    pub fn open_to_read(path: &Path) -> Result<Self, CheckpointError> {
+        let open = || {
+            let mut connection =
+                Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            connection.busy_timeout(BUSY)?;
+            let transaction = connection.transaction()?;
+            let format = meta(&transaction, "format")?;
+            transaction.commit()?;
+            Ok((connection, format))
+        };
+        let path = path.to_owned();
+        let (connection, found) = open().map_err(|source| CheckpointError::Sqlite {
+            action: "opening",
+            path: path.clone(),
+            source,
+        })?;
+        if found != FORMAT.to_string() {
+            return Err(CheckpointError::Format { path, found });
         }
         Ok(Self {
             path,

@@ -45,15 +45,19 @@ enum Command {
         /// Where to.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
-        /// From this position on.
-        #[arg(long, default_value_t = 0, value_name = "POSITION")]
-        from: u64,
+        /// From this position on; with a base, from the one behind it.
+        #[arg(long, value_name = "POSITION")]
+        from: Option<u64>,
+        /// Write the newest saved state here too: `foremend replay --base FILE` goes on from it.
+        #[arg(long, value_name = "FILE")]
+        base: Option<PathBuf>,
     },
 }
 
 impl Journal {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let dir = daemon::journal_dir(&self.data.unwrap_or_else(|| Config::built_in().data_dir));
+        let data = self.data.unwrap_or_else(|| Config::built_in().data_dir);
+        let dir = daemon::journal_dir(&data);
         anyhow::ensure!(
             dir.is_dir(),
             "{} does not exist; name the data directory with --data",
@@ -62,19 +66,24 @@ impl Journal {
         match self.command {
             Command::Info => info(&dir),
             Command::Verify => check(&dir),
-            Command::Export {
-                output: Some(path),
-                from,
-            } => {
+            Command::Export { output, from, base } => {
+                let behind = match base {
+                    // First, so that the lines begin no later than the state ends.
+                    Some(base) => {
+                        let id = JournalReader::open(&dir)?.stats().id;
+                        daemon::export_base(&data, &id, &base)?.next().0
+                    }
+                    None => 0,
+                };
+                let from = Position(from.unwrap_or(behind));
+                let Some(path) = output else {
+                    let out = std::io::BufWriter::new(std::io::stdout().lock());
+                    return export(&dir, from, out);
+                };
                 let file = std::fs::File::create(&path)
                     .with_context(|| format!("cannot write {}", path.display()))?;
-                export(&dir, Position(from), std::io::BufWriter::new(file))
+                export(&dir, from, std::io::BufWriter::new(file))
             }
-            Command::Export { output: None, from } => export(
-                &dir,
-                Position(from),
-                std::io::BufWriter::new(std::io::stdout().lock()),
-            ),
         }
     }
 }

@@ -12,6 +12,9 @@ use super::output::say;
 use super::profiles::check_profiles;
 use crate::config;
 use crate::config::Config;
+use crate::daemon::KeptReplay;
+use crate::daemon::check_empty;
+use crate::daemon::load_base;
 use crate::daemon::zone_table;
 use crate::desk::change_line;
 use crate::desk::change_text;
@@ -25,6 +28,7 @@ use crate::pipeline::Counts;
 use crate::pipeline::Effects;
 use crate::telemetry::Control;
 use crate::telemetry::Lang;
+use crate::telemetry::Position;
 use crate::telemetry::Record;
 use crate::telemetry::Timestamp;
 
@@ -55,6 +59,12 @@ pub(super) struct Replay {
     /// Settings file, for its sources and site.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Keep the result as a data directory that `foremend run --data DIR` opens; it must be empty or not exist.
+    #[arg(long, value_name = "DIR")]
+    into: Option<PathBuf>,
+    /// Go on from a state that `foremend journal export --base FILE` wrote: only what came after it is played.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profiles", "into"])]
+    base: Option<PathBuf>,
 }
 
 /// What a replay adds up for its last line.
@@ -66,10 +76,57 @@ struct Totals {
     alerts: u64,
 }
 
+/// A replay under way.
+struct Playing {
+    player: Replayer,
+    kept: Option<KeptReplay>,
+    /// What was played up to here is in the base already.
+    base: Option<Position>,
+}
+
+impl Playing {
+    /// Whether a record lies behind the base; each does when there is none.
+    fn is_new(&self, file: &Path, recorded: &Recorded) -> anyhow::Result<bool> {
+        let Some(base) = self.base else {
+            return Ok(true);
+        };
+        let end = recorded.record == Record::Control(Control::End);
+        anyhow::ensure!(
+            end || recorded.position.is_some(),
+            "{}: line {} has no position; --base goes with an export of the same journal",
+            file.display(),
+            recorded.line
+        );
+        Ok(recorded.position.is_none_or(|position| position > base))
+    }
+
+    fn keep(&mut self, effects: Effects) -> anyhow::Result<()> {
+        match &mut self.kept {
+            Some(kept) => kept.take(self.player.take_played(), effects),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        let Some(kept) = self.kept else { return Ok(()) };
+        let report = kept.finish(self.player.into_pipeline())?;
+        for (reason, points) in &report.refused {
+            complain(&format!(
+                "the series took {points} points not: {}",
+                reason.as_str()
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl Replay {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
+        if let Some(dir) = &self.into {
+            check_empty(dir)?;
+        }
         let config = config::load(self.config.as_deref())?;
-        let mut player = None;
+        let mut playing = None;
         let mut totals = Totals::default();
         let mut last = None;
         for file in &self.files {
@@ -87,32 +144,76 @@ impl Replay {
                     break;
                 }
                 last = Some(recorded.received_at);
-                let player = match &mut player {
-                    Some(player) => player,
-                    None => match self.player(&config, &recorded)? {
-                        Some(new) => player.insert(new),
+                let playing = match &mut playing {
+                    Some(playing) => playing,
+                    None => match self.begin(&config, &recorded)? {
+                        Some(new) => playing.insert(new),
                         None => return Ok(Outcome::NotGood),
                     },
                 };
+                if !playing.is_new(file, &recorded)? {
+                    continue;
+                }
                 // An end line tells until when a process was there; like a tick it is nothing that happened.
                 let mut effects = Effects::default();
-                player.feed(recorded.received_at, recorded.record, &mut effects);
+                playing
+                    .player
+                    .feed(recorded.received_at, recorded.record, &mut effects);
                 self.print(&effects, &mut totals)?;
+                playing.keep(effects)?;
             }
         }
-        if let (Some(mut player), Some(last)) = (player, self.until.or(last)) {
+        if let (Some(mut playing), Some(last)) = (playing, self.until.or(last)) {
             let mut effects = Effects::default();
-            player.finish(last, &mut effects);
+            playing.player.finish(last, &mut effects);
             self.print(&effects, &mut totals)?;
+            playing.keep(effects)?;
+            playing.finish()?;
+        } else if let Some(dir) = &self.into {
+            anyhow::bail!(
+                "the recording holds nothing to play; {} was not written",
+                dir.display()
+            );
         }
         totals.tell(self.json)?;
         Ok(Outcome::Good)
     }
 
+    /// Begins to play, and to keep what is played if that is wanted; `None` when the profiles have mistakes.
+    fn begin(&self, config: &Config, first: &Recorded) -> anyhow::Result<Option<Playing>> {
+        if let Some(base) = &self.base {
+            let pipeline = load_base(base)?;
+            return Ok(Some(Playing {
+                base: Some(pipeline.position()),
+                player: Replayer::resume(pipeline),
+                kept: None,
+            }));
+        }
+        let Some(mut player) = self.player(config, first)? else {
+            return Ok(None);
+        };
+        let kept = match &self.into {
+            Some(dir) => {
+                player.remember();
+                Some(KeptReplay::create(dir)?)
+            }
+            None => None,
+        };
+        Ok(Some(Playing {
+            player,
+            kept,
+            base: None,
+        }))
+    }
+
     /// A player for a recording with this first record; `None` when the profiles have mistakes. An exported journal begins with
     /// its own settings and profiles; any other recording is judged by those of the settings.
     fn player(&self, config: &Config, first: &Recorded) -> anyhow::Result<Option<Replayer>> {
-        let exported = matches!(first.record, Record::Control(Control::Started { .. }));
+        // So begins the journal of a daemon, or one that a replay was kept in.
+        let exported = matches!(
+            first.record,
+            Record::Control(Control::Started { .. } | Control::Settings(_))
+        );
         if exported && self.profiles.is_none() {
             return Ok(Some(Replayer::new(None, ProfilesFrom::Recording)));
         }

@@ -50,6 +50,14 @@ impl<'a> StoreBatch<'a> {
         }
     }
 
+    /// Takes the points out, for whoever writes them at once; the outbox then holds nothing of this batch.
+    pub(super) fn take_points(&mut self) -> Vec<Point> {
+        std::mem::take(&mut self.outbox)
+            .iter()
+            .filter_map(|item| point_of(&item.payload))
+            .collect()
+    }
+
     /// The batch, at the position of its last entry.
     pub(super) fn at(&self, position: Position, received_at: Timestamp) -> Batch<'_> {
         Batch {

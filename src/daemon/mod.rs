@@ -15,6 +15,8 @@ mod clock;
 
 mod effects;
 
+mod kept;
+
 mod metrics;
 
 mod recover;
@@ -22,6 +24,8 @@ mod recover;
 mod series;
 
 mod shared;
+
+mod understanding;
 
 mod view;
 
@@ -73,6 +77,10 @@ use crate::web;
 use crate::web::Tokens;
 use crate::web::WebHandles;
 
+pub use kept::KeptReplay;
+pub use kept::check_empty;
+pub use recover::export_base;
+pub use recover::load_base;
 pub use zones::zone_table;
 
 /// How long a stop waits for each part; what is not done then is done after the next start.
@@ -94,6 +102,21 @@ pub fn journal_dir(data: &Path) -> PathBuf {
 #[must_use]
 pub fn store_path(data: &Path) -> PathBuf {
     data.join("store.sqlite")
+}
+
+/// The file of the pipeline's state.
+fn state_path(data: &Path) -> PathBuf {
+    data.join("state.sqlite")
+}
+
+/// The file of the series writer's state.
+fn series_state_path(data: &Path) -> PathBuf {
+    data.join("series-state.sqlite")
+}
+
+/// The file of the embedded series store.
+fn series_path(data: &Path) -> PathBuf {
+    data.join("series.sqlite")
 }
 
 /// Runs the daemon until `stop` becomes true. `ready` is told the address of the web server once everything is up.
@@ -284,8 +307,8 @@ impl Opened {
         let journal =
             tokio::task::spawn_blocking(move || Journal::open(&folder, options)).await??;
         let store = Store::open(&store_path(dir), journal.id()).await?;
-        let checkpoints = Checkpoints::open(&dir.join("state.sqlite"), journal.id())?;
-        let series_state = Checkpoints::open(&dir.join("series-state.sqlite"), journal.id())?;
+        let checkpoints = Checkpoints::open(&state_path(dir), journal.id())?;
+        let series_state = Checkpoints::open(&series_state_path(dir), journal.id())?;
         let series = match &config.influxdb {
             Some(influxdb) => {
                 let options = InfluxOptions::new(
@@ -296,7 +319,7 @@ impl Opened {
                 );
                 Series::Influx(InfluxStore::new(options)?)
             }
-            None => Series::Embedded(SqliteStore::open(&dir.join("series.sqlite"), journal.id())?),
+            None => Series::Embedded(SqliteStore::open(&series_path(dir), journal.id())?),
         };
         Ok(Self {
             journal,

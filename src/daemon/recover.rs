@@ -1,9 +1,13 @@
 //! State on disk and back: the pipeline's rows in the words of the checkpoint file.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 
+use super::state_path;
 use crate::checkpoint;
 use crate::checkpoint::Checkpoints;
+use crate::checkpoint::Loaded;
 use crate::journal::Journal;
 use crate::pipeline::Part;
 use crate::pipeline::Pipeline;
@@ -29,11 +33,16 @@ pub(super) fn load(checkpoints: &Checkpoints, journal: &Journal) -> anyhow::Resu
         );
         return Ok(Pipeline::new());
     };
+    restored(loaded, checkpoints.path())
+}
+
+/// The pipeline of a snapshot that was read from this file.
+fn restored(loaded: Loaded, path: &Path) -> anyhow::Result<Pipeline> {
     for (part, key) in &loaded.damaged {
         anyhow::ensure!(
             *part == checkpoint::Part::Detect,
             "{} is damaged (its {} part); put an older copy back, or move it away when the journal still reaches back to its beginning",
-            checkpoints.path().display(),
+            path.display(),
             part.as_str()
         );
         tracing::error!(device.id = %key, "the saved state of a device is damaged; it learns anew");
@@ -44,6 +53,50 @@ pub(super) fn load(checkpoints: &Checkpoints, journal: &Journal) -> anyhow::Resu
         tracing::error!("{sentence}");
     }
     Ok(pipeline)
+}
+
+/// Copies the newest snapshot of a data directory to a file of its own, with the id of the journal that it belongs to. Returns the
+/// last position that is in it.
+///
+/// # Errors
+/// When the file is there already, or there is no snapshot yet.
+pub fn export_base(data: &Path, journal_id: &str, to: &Path) -> anyhow::Result<Position> {
+    anyhow::ensure!(
+        !to.exists(),
+        "{} exists already; name a new file for the base",
+        to.display()
+    );
+    let state = state_path(data);
+    let loaded = Checkpoints::open_to_read(&state)?.load()?;
+    let Loaded {
+        position,
+        received_at,
+        rows,
+        damaged,
+    } = loaded.with_context(|| {
+        format!(
+            "{} holds no state yet; export without --base",
+            state.display()
+        )
+    })?;
+    anyhow::ensure!(
+        damaged.is_empty(),
+        "{} is damaged and makes no base; foremend run says what is wrong with it",
+        state.display()
+    );
+    Checkpoints::open(to, journal_id)?.write(position, received_at, &rows, &[])?;
+    Ok(position)
+}
+
+/// The pipeline as it was when a base was exported.
+///
+/// # Errors
+/// When the file is no base, or cannot be read.
+pub fn load_base(file: &Path) -> anyhow::Result<Pipeline> {
+    let loaded = Checkpoints::open_to_read(file)?
+        .load()?
+        .with_context(|| format!("{} holds no state", file.display()))?;
+    restored(loaded, file)
 }
 
 /// Writes what changed, in one transaction.

@@ -6,37 +6,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use serde::Deserialize;
-use serde::Serialize;
 use tokio::sync::watch;
 
 use super::clock;
 use super::effects::point_of;
 use super::metrics::Delivered;
 use super::shared::Shared;
+use super::understanding::Saved;
+use super::understanding::Understanding;
 use crate::checkpoint::Checkpoints;
-use crate::checkpoint::Part;
-use crate::checkpoint::Row;
-use crate::decode::DecodeState;
-use crate::decode::Decoded;
 use crate::journal::Journal;
-use crate::pipeline::KnownModels;
-use crate::profile::Profiles;
 use crate::series::Series;
 use crate::series::SeriesStatus;
 use crate::series::Writer;
 use crate::series::consumer::Gatherer;
-use crate::series::consumer::Understood;
-use crate::series::points::PointMaker;
 use crate::store::SERIES_CHANNEL;
 use crate::store::Store;
-use crate::telemetry::Control;
-use crate::telemetry::Entry;
 use crate::telemetry::Position;
-use crate::telemetry::ProfileText;
-use crate::telemetry::RawMessage;
-use crate::telemetry::Record;
 use crate::telemetry::Timestamp;
 
 /// Name of its journal cursor and of its metrics.
@@ -55,67 +41,6 @@ const OUTBOX_LEASE_MS: i64 = 120_000;
 const FINISH_LIMIT: Duration = Duration::from_secs(5);
 /// How long the consumer waits for more before it writes what it has.
 const IDLE: Duration = Duration::from_millis(200);
-
-/// The consumer's own memory of the journal.
-struct Understanding {
-    decode: DecodeState,
-    profiles: Arc<Profiles>,
-    texts: Texts,
-}
-
-#[derive(Default, Serialize, Deserialize)]
-struct Texts {
-    profiles: Vec<ProfileText>,
-    words: Vec<ProfileText>,
-}
-
-impl Understanding {
-    fn take(&mut self, entry: &Entry) -> Vec<Understood> {
-        match &entry.record {
-            Record::Message(message) => self.message(entry.received_at, message),
-            Record::Control(control) => {
-                self.decode.control(entry.received_at, control);
-                match control {
-                    Control::Profiles { profiles, words } => {
-                        self.texts = Texts {
-                            profiles: profiles.clone(),
-                            words: words.clone(),
-                        };
-                        self.compile();
-                        Vec::new()
-                    }
-                    Control::Replay {
-                        received_at,
-                        message,
-                        ..
-                    } => self.message(*received_at, message),
-                    _ => Vec::new(),
-                }
-            }
-            Record::Tick => Vec::new(),
-        }
-    }
-
-    fn message(&mut self, received_at: Timestamp, message: &RawMessage) -> Vec<Understood> {
-        match self
-            .decode
-            .decode(received_at, message, &KnownModels(&self.profiles))
-        {
-            Decoded::Telemetry(telemetry) => {
-                let program = self.profiles.get(telemetry.device.model()).cloned();
-                vec![Understood { telemetry, program }]
-            }
-            Decoded::Rejected(_) | Decoded::Duplicate(_) => Vec::new(),
-        }
-    }
-
-    /// Profiles that do not compile change nothing, as in the pipeline.
-    fn compile(&mut self) {
-        if let Ok(profiles) = Profiles::compile(&self.texts.profiles, &self.texts.words) {
-            self.profiles = Arc::new(profiles);
-        }
-    }
-}
 
 /// Where points come from and go to.
 pub(super) struct Stores {
@@ -160,30 +85,17 @@ impl SeriesConsumer {
             store,
             series,
         } = stores;
-        let mut understanding = Understanding {
-            decode: DecodeState::new(),
-            profiles: Arc::default(),
-            texts: Texts::default(),
-        };
-        let mut maker = PointMaker::default();
-        let mut read = Position(journal.first().0.saturating_sub(1));
-        let mut read_at = Timestamp::MIN;
-        if let Some(loaded) = checkpoints
-            .load()
-            .context("cannot read the series writer's state")?
-        {
-            for row in loaded.rows {
-                match row.key.as_str() {
-                    "decode" => understanding.decode = DecodeState::restore(&row.bytes)?,
-                    "points" => maker = PointMaker::restore(&row.bytes)?,
-                    "profiles" => understanding.texts = postcard::from_bytes(&row.bytes)?,
-                    _ => {}
-                }
-            }
-            understanding.compile();
-            read = loaded.position;
-            read_at = loaded.received_at;
-        }
+        let Saved {
+            understanding,
+            gatherer,
+            position: read,
+            received_at: read_at,
+        } = Understanding::load(&checkpoints)?.unwrap_or_else(|| Saved {
+            understanding: Understanding::new(),
+            gatherer: Gatherer::default(),
+            position: Position(journal.first().0.saturating_sub(1)),
+            received_at: Timestamp::MIN,
+        });
         journal.set_cursor(CONSUMER, read)?;
         shared.set_series_written(read);
         let writer = Writer::new(series, crate::series::WriterOptions::default());
@@ -195,7 +107,7 @@ impl SeriesConsumer {
             shared,
             shutdown,
             understanding,
-            gatherer: Gatherer::new(maker),
+            gatherer,
             read,
             read_at,
             saved_at: clock::monotonic_ms(),
@@ -292,19 +204,8 @@ impl SeriesConsumer {
         if self.read == self.saved {
             return Ok(());
         }
-        let row = |key: &str, bytes| Row {
-            part: Part::Series,
-            key: key.into(),
-            bytes,
-        };
-        let rows = [
-            row("decode", self.understanding.decode.snapshot()),
-            row("points", self.gatherer.snapshot()),
-            row("profiles", postcard::to_stdvec(&self.understanding.texts)?),
-        ];
-        self.checkpoints
-            .write(self.read, self.read_at, &rows, &[])
-            .context("cannot save the series writer's state")?;
+        self.understanding
+            .save(&self.gatherer, &self.checkpoints, self.read, self.read_at)?;
         self.journal.set_cursor(CONSUMER, self.read)?;
         self.saved = self.read;
         self.saved_at = clock::monotonic_ms();

@@ -49,7 +49,10 @@ pub(super) struct Step {
 /// Gives every record its `received_at`.
 pub(super) struct Stamper {
     clock: Arc<dyn Clock>,
+    /// The journal's time; no stamp of our own lies before it.
     last: Timestamp,
+    /// The newest time given to a record; without records as early as can be.
+    newest: Timestamp,
     wall: Timestamp,
     monotonic_ms: i64,
     /// Time that went by while the journal's time was off, not yet used for pulling; in ms.
@@ -96,6 +99,7 @@ impl Stamper {
     /// Goes on after `last`, the newest time in the journal.
     pub(super) fn new(clock: Arc<dyn Clock>, last: Option<Timestamp>) -> Self {
         let wall = clock.wall();
+        let newest = last.unwrap_or(Timestamp::MIN);
         let last = last.unwrap_or(wall);
         if last.since(wall) > STEP_MS {
             tracing::warn!(
@@ -106,6 +110,7 @@ impl Stamper {
         }
         Self {
             last: last.max(wall),
+            newest,
             wall,
             monotonic_ms: clock.monotonic_ms(),
             credit_ms: 0,
@@ -115,6 +120,19 @@ impl Stamper {
 
     /// The time of the next record.
     pub(super) fn stamp(&mut self) -> Stamp {
+        let stamp = self.own();
+        self.newest = stamp.at;
+        stamp
+    }
+
+    /// The time of a record that was received elsewhere: its own, but never before the record before it.
+    pub(super) fn import(&mut self, at: Timestamp) -> Timestamp {
+        self.newest = self.newest.max(at);
+        self.last = self.last.max(self.newest);
+        self.newest
+    }
+
+    fn own(&mut self) -> Stamp {
         let wall = self.clock.wall();
         let monotonic_ms = self.clock.monotonic_ms();
         let elapsed = (monotonic_ms - self.monotonic_ms).max(0);
@@ -141,9 +159,9 @@ impl Stamper {
         }
     }
 
-    /// The time of the last stamp.
-    pub(super) fn last(&self) -> Timestamp {
-        self.last
+    /// The newest time given to a record.
+    pub(super) fn newest(&self) -> Timestamp {
+        self.newest
     }
 
     /// How much of `off` ms can be made up now, after `elapsed` ms.

@@ -147,6 +147,20 @@ impl Journal {
             .await
     }
 
+    /// Appends records that were received elsewhere, each with its own time of receipt. A time before that of the record before
+    /// it is raised to it: times never go back.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn import(&self, records: Vec<(Timestamp, Record)>, done: Done) -> Result<(), AppendError> {
+        let (times, records) = records.into_iter().unzip();
+        let append = Append::new(records, done)?;
+        self.shared().queue.put(Append {
+            times: Some(times),
+            ..append
+        })
+    }
+
     /// Waits until the byte budget has room (or the journal is closed): for callers that were told [`AppendError::Full`].
     pub async fn space(&self) {
         self.shared().queue.space().await;

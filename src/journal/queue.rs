@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::telemetry::Record;
+use crate::telemetry::Timestamp;
 
 use super::Done;
 use super::block::Encoded;
@@ -27,6 +28,8 @@ use super::options::QUEUE_RECORDS;
 pub(super) struct Append {
     pub(super) records: Vec<Record>,
     pub(super) encoded: Encoded,
+    /// When each was received, when that is known from elsewhere; `None`: the journal gives the time.
+    pub(super) times: Option<Vec<Timestamp>>,
     pub(super) done: Done,
 }
 
@@ -84,6 +87,7 @@ impl Append {
             Ok(encoded) => Ok(Self {
                 records,
                 encoded,
+                times: None,
                 done,
             }),
             Err(error) => {

@@ -96,12 +96,17 @@ impl Writer {
     /// Gives places and times. A step of the wall clock becomes a record before what it was noticed at.
     fn put_together(&mut self, appends: Vec<Append>) -> Commit {
         let mut commit = Commit {
-            block: Block::new(self.next, self.stamper.last()),
+            block: Block::new(self.next, self.stamper.newest()),
             entries: Vec::new(),
             dones: Vec::with_capacity(appends.len()),
         };
         for append in appends {
-            if !append.records.is_empty() {
+            if let Some(times) = append.times {
+                let records = append.records.into_iter().zip(times);
+                for ((record, at), encoded) in records.zip(append.encoded.records()) {
+                    commit.add(self.stamper.import(at), record, encoded);
+                }
+            } else if !append.records.is_empty() {
                 let stamp = self.stamper.stamp();
                 if let Some(step) = stamp.step {
                     tracing::warn!(from = %step.from, to = %step.to, "the wall clock stepped");

@@ -39,6 +39,8 @@ pub struct Replayer {
     at: Timestamp,
     world: Option<World>,
     from: ProfilesFrom,
+    /// The entries played since they were last asked for; `None` when nobody asks.
+    played: Option<Vec<Entry>>,
 }
 
 impl Replayer {
@@ -51,7 +53,32 @@ impl Replayer {
             at: Timestamp::MIN,
             world,
             from,
+            played: None,
         }
+    }
+
+    /// A replay that goes on where this pipeline stood.
+    #[must_use]
+    pub fn resume(pipeline: Pipeline) -> Self {
+        Self {
+            position: pipeline.position(),
+            at: pipeline.last_received_at().unwrap_or(Timestamp::MIN),
+            pipeline,
+            world: None,
+            from: ProfilesFrom::Recording,
+            played: None,
+        }
+    }
+
+    /// From now on remembers what it plays, for [`Self::take_played`].
+    pub fn remember(&mut self) {
+        self.played = Some(Vec::new());
+    }
+
+    /// The entries played since the last call, in order and as they would lie in a journal of their own. Call it after each
+    /// record: they are kept until then.
+    pub fn take_played(&mut self) -> Vec<Entry> {
+        self.played.as_mut().map_or_else(Vec::new, std::mem::take)
     }
 
     /// Plays one record. A time that goes back is raised to the one before it.
@@ -78,6 +105,12 @@ impl Replayer {
         &self.pipeline
     }
 
+    /// The pipeline as it is after everything that was played.
+    #[must_use]
+    pub fn into_pipeline(self) -> Pipeline {
+        self.pipeline
+    }
+
     fn introduce(&mut self, world: World, effects: &mut Effects) {
         let World {
             settings,
@@ -95,14 +128,15 @@ impl Replayer {
 
     fn step(&mut self, record: Record, effects: &mut Effects) {
         self.position = self.position.next();
-        self.pipeline.step(
-            &Entry {
-                position: self.position,
-                received_at: self.at,
-                record,
-            },
-            effects,
-        );
+        let entry = Entry {
+            position: self.position,
+            received_at: self.at,
+            record,
+        };
+        self.pipeline.step(&entry, effects);
+        if let Some(played) = &mut self.played {
+            played.push(entry);
+        }
     }
 }
 

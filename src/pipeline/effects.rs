@@ -44,6 +44,18 @@ impl Effects {
             && self.derived.is_empty()
             && self.replayed.is_empty()
     }
+
+    /// Adds what later entries caused.
+    pub fn append(&mut self, later: Self) {
+        self.changes.extend(later.changes);
+        self.rejected.extend(later.rejected);
+        self.devices.extend(later.devices);
+        self.derived.extend(later.derived);
+        self.answers.extend(later.answers);
+        self.replayed.extend(later.replayed);
+        self.alerts.extend(later.alerts);
+        self.counts.append(later.counts);
+    }
 }
 
 /// What became of a person's action.
@@ -72,6 +84,19 @@ pub struct Counts {
     pub rejected_by: Vec<RejectReason>,
     /// Refusals of single records, by reason.
     pub records_rejected_by: Vec<RejectReason>,
+}
+
+impl Counts {
+    /// Adds what came later.
+    pub fn append(&mut self, later: Self) {
+        self.received += later.received;
+        self.decoded += later.decoded;
+        self.rejected += later.rejected;
+        self.duplicate += later.duplicate;
+        self.records_rejected += later.records_rejected;
+        self.rejected_by.extend(later.rejected_by);
+        self.records_rejected_by.extend(later.records_rejected_by);
+    }
 }
 
 /// A message, or one record of a batch, that was not used.

@@ -120,3 +120,48 @@ fn time_does_not_go_back_when_the_clock_did_while_we_were_away() {
         .collect();
     assert_eq!(times, [at(60_000), at(60_000), at(60_090)]);
 }
+
+/// Imports ticks of these times and waits for the answer.
+fn import(journal: &Journal, times: &[i64]) -> Position {
+    let records = times.iter().map(|ms| (at(*ms), Record::Tick)).collect();
+    let (done, answer) = std::sync::mpsc::sync_channel(1);
+    let tell = move |result| drop(done.send(result));
+    journal.import(records, Box::new(tell)).unwrap();
+    answer.recv().unwrap().unwrap()
+}
+
+fn times(journal: &Journal) -> Vec<Timestamp> {
+    let entries = read_all(journal);
+    entries.iter().map(|entry| entry.received_at).collect()
+}
+
+#[test]
+fn what_is_imported_keeps_its_own_times_which_never_go_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = TestClock::new();
+    let journal = Journal::open(dir.path(), options(&clock)).unwrap();
+    let last = import(&journal, &[-90_000, -90_000, -60_000, -61_000, -59_999]);
+    assert_eq!(last, Position(5));
+    assert_eq!(import(&journal, &[-59_999, -60_000, 0]), Position(8));
+    let expected = [
+        -90_000, -90_000, -60_000, -60_000, -59_999, -59_999, -59_999, 0,
+    ];
+    assert_eq!(times(&journal), expected.map(at));
+    journal.close();
+    let journal = Journal::open(dir.path(), options(&clock)).unwrap();
+    assert_eq!(times(&journal), expected.map(at));
+}
+
+#[test]
+fn after_an_import_the_journals_own_time_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = TestClock::new();
+    let journal = Journal::open(dir.path(), options(&clock)).unwrap();
+    import(&journal, &[-90_000]);
+    clock.pass(1000);
+    append(&journal, vec![Record::Tick]).unwrap();
+    import(&journal, &[-80_000]);
+    clock.pass(1000);
+    append(&journal, vec![Record::Tick]).unwrap();
+    assert_eq!(times(&journal), [-90_000, 1000, 1000, 2000].map(at));
+}
