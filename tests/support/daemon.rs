@@ -29,6 +29,10 @@ impl Daemon {
     }
 
     /// Like [`Daemon::start`]; the text of a refusal is returned.
+    #[expect(
+        clippy::zombie_processes,
+        reason = "the Daemon waits for it when it is dropped"
+    )]
     pub(crate) fn try_start(dir: &Path, settings: &str) -> Result<Self, String> {
         let config = dir.join("foremend.toml");
         let whole = format!("[data]\ndir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n{settings}");
