@@ -62,7 +62,7 @@ impl Known {
     }
 }
 
-/// Journals the start. Returns the last position written.
+/// Journals the start, and keeps the journal from removing what the next start needs. Returns the last position written.
 ///
 /// # Errors
 /// When the journal cannot be read or written.
@@ -73,6 +73,8 @@ pub(super) async fn announce(
     profiles: Vec<ProfileText>,
     words: Vec<ProfileText>,
 ) -> anyhow::Result<Position> {
+    // Until the next snapshot a start needs the journal from here on, also when every consumer is further.
+    journal.set_base(pipeline.position())?;
     let mut records = vec![Record::Control(Control::Started {
         version: env!("CARGO_PKG_VERSION").into(),
     })];
