@@ -118,7 +118,12 @@ fn files_of_another_journal_are_refused_and_named() {
     assert!(one.start().stop().success());
     let other = Rig::alone("");
     assert!(other.start().stop().success());
-    for file in ["store.sqlite", "state.sqlite", "series-state.sqlite"] {
+    for file in [
+        "store.sqlite",
+        "state.sqlite",
+        "series-state.sqlite",
+        "series.sqlite",
+    ] {
         let kept = tempfile::tempdir().unwrap();
         swap(&one.data(), kept.path(), file);
         copy(&other.data(), &one.data(), file);
