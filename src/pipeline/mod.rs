@@ -14,7 +14,7 @@ mod presence;
 mod state;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;

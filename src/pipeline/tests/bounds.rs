@@ -66,10 +66,10 @@ fn ten_thousand_unknown_paths_leave_no_trace_in_the_state() {
         let mut site = Site::new();
         for nth in 0..100 {
             let paths = if unknown { 100 } else { 0 };
-            let values: String = (0..paths)
+            let values: Vec<String> = (0..paths)
                 .map(|path| format!(",\"p{nth}x{path}\":{path}"))
                 .collect();
-            site.tele(1 + nth, "A", &format!("\"temp\":20{values}"));
+            site.tele(1 + nth, "A", &format!("\"temp\":20{}", values.concat()));
         }
         assert_eq!(site.effects.counts.decoded, 100);
         let mut file = File::default();

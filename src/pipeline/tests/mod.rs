@@ -20,7 +20,7 @@ mod same;
 
 mod speed;
 
-mod story;
+pub(crate) mod story;
 
 use std::collections::BTreeMap;
 
@@ -224,7 +224,7 @@ impl Site {
 }
 
 /// The lines that a replay prints.
-pub(super) fn lines(effects: &Effects) -> Vec<String> {
+pub(crate) fn lines(effects: &Effects) -> Vec<String> {
     effects.changes.iter().filter_map(change_line).collect()
 }
 
@@ -256,9 +256,9 @@ impl File {
     /// The pipeline that goes on from this file.
     pub(super) fn restore(&self, of: &Pipeline) -> Pipeline {
         let last = of.last_received_at().expect("it has seen something");
-        let (restored, lost) =
+        let (restored, unread) =
             Pipeline::restore(of.position(), last, self.rows()).expect("it was just saved");
-        assert_eq!(lost, [""; 0]);
+        assert_eq!(unread, [""; 0]);
         restored
     }
 }

@@ -2,24 +2,10 @@
 
 use super::story::*;
 use super::*;
-use crate::lab::recording::RecordingWriter;
-use crate::lab::replay::ProfilesFrom;
-use crate::lab::replay::Replayer;
 
 const LENGTH: usize = 1_500;
 /// How often the process is killed and comes back.
 const RESTARTS: usize = 100;
-
-fn entries(story: &[Happening]) -> Vec<Entry> {
-    (1..)
-        .zip(story)
-        .map(|(position, (received_at, record))| Entry {
-            position: Position(position),
-            received_at: *received_at,
-            record: record.clone(),
-        })
-        .collect()
-}
 
 /// Steps all, with an effect list for each `batch` entries.
 fn run(story: &[Happening], batch: usize) -> (Vec<String>, File) {
@@ -159,26 +145,5 @@ fn ticks_change_no_result() {
         let more = with_ticks(&story, &mut Dice(seed));
         assert!(more.len() > story.len());
         same(seed, "with more ticks", &once, &run(&more, 1));
-    }
-}
-
-#[test]
-fn an_exported_recording_prints_the_same_lines() {
-    for seed in 7..=7 {
-        let story = story(seed, LENGTH);
-        let mut writer = RecordingWriter::new(Vec::new());
-        for entry in entries(&story) {
-            writer.write(&entry).expect("written");
-        }
-        let last = story.last().expect("a story").0;
-        let text = writer.end(last).expect("written");
-        let mut player = Replayer::new(None, ProfilesFrom::Recording);
-        let mut effects = Effects::default();
-        for line in crate::lab::recording::Lines::new(&text[..]) {
-            let recorded = line.expect("readable").expect("a record");
-            player.feed(recorded.received_at, recorded.record, &mut effects);
-        }
-        player.finish(last, &mut effects);
-        assert_eq!(lines(&effects), run(&story, 1).0, "seed {seed}");
     }
 }

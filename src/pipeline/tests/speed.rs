@@ -11,6 +11,11 @@ const TOILET: &str = include_str!("../../../device-profiles/ts-flash5.toml");
 const MESSAGES: i64 = 20_000;
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a measurement: it reads the clock and prints"
+)]
 #[ignore = "prints a measurement; run it alone, optimised: cargo test --release --lib speed -- --ignored --nocapture"]
 fn a_message_of_five_readings_takes_this_long() {
     let words = [

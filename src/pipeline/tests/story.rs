@@ -32,7 +32,7 @@ impl Dice {
 }
 
 /// What happens when.
-pub(super) type Happening = (Timestamp, Record);
+pub(crate) type Happening = (Timestamp, Record);
 
 struct Gadget {
     serial: &'static str,
@@ -54,7 +54,7 @@ struct Teller {
 }
 
 /// About `length` records.
-pub(super) fn story(seed: u64, length: usize) -> Vec<Happening> {
+pub(crate) fn story(seed: u64, length: usize) -> Vec<Happening> {
     let gadget = |(index, serial)| Gadget {
         serial,
         seq: 0,
@@ -406,4 +406,16 @@ impl Teller {
             message: again,
         }));
     }
+}
+
+/// The entries that a journal would hold.
+pub(crate) fn entries(story: &[Happening]) -> Vec<Entry> {
+    (1..)
+        .zip(story)
+        .map(|(position, (received_at, record))| Entry {
+            position: Position(position),
+            received_at: *received_at,
+            record: record.clone(),
+        })
+        .collect()
 }
