@@ -29,10 +29,6 @@ impl Daemon {
     }
 
     /// Like [`Daemon::start`]; the text of a refusal is returned.
-    #[expect(
-        clippy::zombie_processes,
-        reason = "the Daemon waits for it when it is dropped"
-    )]
     pub(crate) fn try_start(dir: &Path, settings: &str) -> Result<Self, String> {
         let config = dir.join("foremend.toml");
         let whole = format!("[data]\ndir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n{settings}");
@@ -60,28 +56,24 @@ impl Daemon {
             }
         });
         let log = || std::fs::read_to_string(dir.join("foremend.log")).unwrap_or_default();
-        loop {
-            if let Ok(line) = lines.recv_timeout(START_LIMIT) {
-                if let Some(url) = line
-                    .split_whitespace()
-                    .find(|word| word.starts_with("http://"))
-                {
-                    let token = std::fs::read_to_string(dir.join("data/admin-token"))
-                        .expect("the admin token");
-                    let url = url.trim_end_matches('/').to_owned();
-                    return Ok(Self {
-                        child,
-                        url,
-                        token: token.trim().to_owned(),
-                        dir: dir.to_owned(),
-                    });
-                }
-            } else {
-                drop(child.kill());
-                drop(child.wait());
-                return Err(log());
+        while let Ok(line) = lines.recv_timeout(START_LIMIT) {
+            let found = line
+                .split_whitespace()
+                .find(|word| word.starts_with("http://"));
+            if let Some(url) = found {
+                let token =
+                    std::fs::read_to_string(dir.join("data/admin-token")).expect("the admin token");
+                return Ok(Self {
+                    child,
+                    url: url.trim_end_matches('/').to_owned(),
+                    token: token.trim().to_owned(),
+                    dir: dir.to_owned(),
+                });
             }
         }
+        drop(child.kill());
+        drop(child.wait());
+        Err(log())
     }
 
     /// `GET path` as JSON, with the admin token.
