@@ -168,6 +168,15 @@ fn the_daemon_goes_on_with_a_kept_replay() {
     let series = "/api/v1/series?device=ts-flash5/TSF5-MADEUP-03&signal=water.out_c&from=2026-03-21T00:00:00Z&to=2026-03-21T01:00:00Z";
     let answer = daemon.get(series).to_string();
     assert!(answer.contains("49"), "{answer}");
+    let messages = "/api/v1/devices/ts-flash5/TSF5-MADEUP-01/messages?limit=2";
+    let messages = daemon.get(messages);
+    assert_eq!(messages["items"][0]["payload_text"], "{");
+    assert_eq!(messages["items"][0]["refused"][0]["reason"], "invalid_json");
+    assert_eq!(messages["items"][1]["refused"], serde_json::json!([]));
+    assert_eq!(
+        messages["next"],
+        messages["items"][1]["position"].to_string()
+    );
     assert!(daemon.stop().success());
 
     // The restart changed nothing, and is in the journal behind what was played (and the tick that ended it).

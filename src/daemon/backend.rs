@@ -11,9 +11,11 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use super::clock;
+use super::messages;
 use super::shared::Question;
 use super::shared::Shared;
 use super::view;
+use crate::decode::DecodeState;
 use crate::desk::Refusal;
 use crate::desk::Reply;
 use crate::intake::SourceSnapshot;
@@ -36,6 +38,8 @@ use crate::web::ActionOutcome;
 use crate::web::Backend;
 use crate::web::Check;
 use crate::web::FaultCounts;
+use crate::web::HeardError;
+use crate::web::HeardPage;
 use crate::web::LiveDevice;
 use crate::web::RefusalKind;
 use crate::web::SeriesQuery;
@@ -56,6 +60,8 @@ pub(super) struct DaemonBackend {
     pub(super) journal: Journal,
     pub(super) shared: Arc<Shared>,
     pub(super) questions: mpsc::Sender<Question>,
+    /// Knows the sources' settings, and nothing else: tells whose a message is.
+    pub(super) sources: Arc<DecodeState>,
 }
 
 impl DaemonBackend {
@@ -201,6 +207,28 @@ impl Backend for DaemonBackend {
             .clone()
             .ask(move |reply| Question::Model { model, reply });
         async move { view::fault_counts(&asked.await.unwrap_or_default(), clock::wall()) }.boxed()
+    }
+
+    fn messages(
+        &self,
+        device: &DeviceId,
+        before: Option<Position>,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<HeardPage, HeardError>> {
+        let (journal, sources) = (self.journal.clone(), Arc::clone(&self.sources));
+        let device = device.clone();
+        let look = move || messages::heard(&journal, &sources, &device, before, limit);
+        async move {
+            match tokio::task::spawn_blocking(look).await {
+                Ok(Ok(page)) => Ok(page),
+                Ok(Err(error)) => {
+                    tracing::error!(error = %error, "the journal could not be read for someone");
+                    Err(HeardError)
+                }
+                Err(_) => Err(HeardError),
+            }
+        }
+        .boxed()
     }
 
     fn readiness(&self) -> Vec<Check> {

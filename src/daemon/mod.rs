@@ -17,6 +17,8 @@ mod effects;
 
 mod kept;
 
+mod messages;
+
 mod metrics;
 
 mod recover;
@@ -62,6 +64,7 @@ use worker::Worker;
 use crate::checkpoint::Checkpoints;
 use crate::config;
 use crate::config::Config;
+use crate::decode::DecodeState;
 use crate::journal::Journal;
 use crate::journal::JournalOptions;
 use crate::profile::Profiles;
@@ -195,13 +198,13 @@ impl Running {
         let mut worker = spawn_worker(Worker::new(pipeline, parts))?;
         wait_for_worker(&shared, announced, &mut worker).await?;
 
-        let backend = DaemonBackend {
-            journal: journal.clone(),
-            shared: Arc::clone(&shared),
-            questions,
-        };
         let handles = WebHandles {
-            backend: Arc::new(backend),
+            backend: Arc::new(DaemonBackend {
+                journal: journal.clone(),
+                shared: Arc::clone(&shared),
+                questions,
+                sources: sources(&config),
+            }),
             store: store.clone(),
             series: Arc::new(SeriesReader(series.clone())),
             tokens: Tokens::open(&config.data_dir)?,
@@ -329,6 +332,13 @@ impl Opened {
             series,
         })
     }
+}
+
+/// What tells whose a message is: decode, knowing the sources and nothing else.
+fn sources(config: &Config) -> Arc<DecodeState> {
+    let mut decode = DecodeState::new();
+    decode.configure(&config.settings);
+    Arc::new(decode)
 }
 
 type WorkerHandle = tokio::sync::oneshot::Receiver<anyhow::Result<()>>;

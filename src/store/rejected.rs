@@ -112,6 +112,21 @@ impl Store {
         Ok(Page { items, next })
     }
 
+    /// What was refused at these positions, in their order; at most [`PAGE_LIMIT`] positions are looked at.
+    pub async fn rejected_at(
+        &self,
+        positions: &[Position],
+    ) -> Result<Vec<RejectedRow>, StoreError> {
+        let mut query = QueryBuilder::new("SELECT * FROM rejected WHERE position IN (");
+        let mut list = query.separated(", ");
+        for position in positions.iter().take(PAGE_LIMIT) {
+            list.push_bind(position.0.cast_signed());
+        }
+        query.push(") ORDER BY position, item");
+        let rows = query.build().fetch_all(&self.readers).await?;
+        rows.iter().map(read_rejected).collect()
+    }
+
     /// Which of these positions hold rejected messages that no replay has taken.
     pub async fn still_rejected(
         &self,

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use smol_str::SmolStr;
 
 use crate::profile::{Program, Stage};
-use crate::telemetry::{Control, DeviceId, Measurement, Position, Text, Timestamp};
+use crate::telemetry::{Control, DeviceId, Measurement, Position, RawMessage, Text, Timestamp};
 
 /// The running daemon, as the web sees it.
 pub trait Backend: Send + Sync + 'static {
@@ -44,12 +44,45 @@ pub trait Backend: Send + Sync + 'static {
     /// For each fault of a model, how the devices of the last 30 days stand; absent where nothing was counted.
     fn fault_counts(&self, model: &str) -> BoxFuture<'static, BTreeMap<SmolStr, FaultCounts>>;
 
+    /// The newest messages of a device before a position (else of all), newest first, as far back as one look goes.
+    fn messages(
+        &self,
+        device: &DeviceId,
+        before: Option<Position>,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<HeardPage, HeardError>>;
+
     /// What has to work before the daemon is ready, beside the store.
     fn readiness(&self) -> Vec<Check>;
 
     /// The wall clock.
     fn now(&self) -> Timestamp;
 }
+
+/// Messages as they lie in the journal.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HeardPage {
+    /// Newest first.
+    pub items: Vec<HeardMessage>,
+    /// What was not looked at lies before this; `None` when nothing does.
+    pub next: Option<Position>,
+}
+
+/// A message as it came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeardMessage {
+    /// Its place in the journal.
+    pub position: Position,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// The message itself.
+    pub message: RawMessage,
+}
+
+/// The journal cannot be read there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the journal cannot be read there; foremend journal verify says more")]
+pub struct HeardError;
 
 /// Reading the series of a device.
 pub trait SeriesRead: Send + Sync + 'static {

@@ -20,6 +20,8 @@ mod profiles;
 
 mod health;
 
+mod messages;
+
 mod openapi;
 
 use axum::routing::{MethodRouter, get, post};
@@ -51,6 +53,10 @@ pub(super) fn protected() -> Vec<Route> {
         read("/api/v1/events", get(events::events)),
         read("/api/v1/devices", get(devices::devices)),
         read("/api/v1/devices/{model}/{serial}", get(devices::device)),
+        read(
+            "/api/v1/devices/{model}/{serial}/messages",
+            get(messages::messages),
+        ),
         write(
             "/api/v1/devices/{model}/{serial}/actions",
             post(device_action::device_action),

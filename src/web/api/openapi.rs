@@ -5,7 +5,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    device_action, devices, events, health, profiles, rejected, series, ticket_action, tickets,
+    device_action, devices, events, health, messages, profiles, rejected, series, ticket_action,
+    tickets,
 };
 
 #[derive(OpenApi)]
@@ -17,7 +18,7 @@ use super::{
     ),
     paths(
         tickets::tickets, tickets::ticket, ticket_action::ticket_action, events::events,
-        devices::devices, devices::device, device_action::device_action, series::series,
+        devices::devices, devices::device, messages::messages, device_action::device_action, series::series,
         rejected::rejected, rejected::replay, profiles::profiles, profiles::profile,
         health::healthz, health::readyz, health::metrics, openapi
     ),

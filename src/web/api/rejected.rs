@@ -208,7 +208,7 @@ impl From<RejectedRow> for RejectedAnswer {
 }
 
 /// The payload as text; a character that the cut went through is left out.
-fn text_of(payload: &[u8]) -> Option<&str> {
+pub(super) fn text_of(payload: &[u8]) -> Option<&str> {
     match std::str::from_utf8(payload) {
         Ok(text) => Some(text),
         Err(error) if error.error_len().is_none() => payload
@@ -218,7 +218,7 @@ fn text_of(payload: &[u8]) -> Option<&str> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))

@@ -15,10 +15,11 @@ use crate::profile::{
     Stage, StageRule, StaleAfter, Unit,
 };
 use crate::store::{Batch, Store};
-use crate::telemetry::{Control, DeviceId, Position, Text, TicketAction, Timestamp};
+use crate::telemetry::{Control, DeviceId, Position, RawMessage, Text, TicketAction, Timestamp};
 use crate::web::{
-    ActionOutcome, Backend, Check, FaultCounts, LiveDevice, LiveFault, RefusalKind, SeriesQuery,
-    SeriesRead, SeriesReadError, SeriesSample, SubmitError, WordList,
+    ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveDevice,
+    LiveFault, RefusalKind, SeriesQuery, SeriesRead, SeriesReadError, SeriesSample, SubmitError,
+    WordList,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_120);
@@ -129,6 +130,39 @@ impl Backend for Double {
             ..FaultCounts::default()
         };
         async move { [(SmolStr::from("scale"), counts)].into() }.boxed()
+    }
+
+    fn messages(
+        &self,
+        _: &DeviceId,
+        before: Option<Position>,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<HeardPage, HeardError>> {
+        // The positions of the rejected messages, and a binary one before them.
+        let newest = before.map_or(6, |before| before.0 - 1);
+        let items = (3..=newest).rev().take(limit).map(|position| HeardMessage {
+            position: Position(position),
+            received_at: NOW,
+            message: RawMessage {
+                topic: "appl/v1/x/1/tele".into(),
+                payload: if position == 3 {
+                    vec![0xff]
+                } else {
+                    b"{}".to_vec()
+                }
+                .into(),
+                source: "test".into(),
+                qos: 1,
+                dup: false,
+                retained: false,
+                queued: false,
+                content_type: None,
+                oversize: None,
+            },
+        });
+        let items: Vec<_> = items.collect();
+        let next = items.last().map(|item| item.position);
+        async move { Ok(HeardPage { items, next }) }.boxed()
     }
 
     fn readiness(&self) -> Vec<Check> {

@@ -273,3 +273,29 @@ async fn profiles_tell_their_faults_and_how_devices_stand() {
     );
     assert_eq!(profile.body["parts"][0]["number"], "FILTER-F5");
 }
+
+#[tokio::test]
+async fn messages_of_a_device_tell_what_was_refused_of_them() {
+    let site = site().await;
+    let path = "/api/v1/devices/ts-flash5/TSF5-000123/messages";
+    let reply = site.get(&format!("{path}?limit=3")).await;
+    reply.is_ok();
+    assert_eq!(reply.body["items"][0]["position"], 6);
+    assert_eq!(reply.items("payload_text"), ["{}", "{}", "{}"]);
+    assert_eq!(reply.body["items"][0]["size"], 2);
+    let refused = &reply.body["items"][0]["refused"][0];
+    assert_eq!(refused["reason"], "unknown_model");
+    assert_eq!(reply.body["next"], "4");
+    let rest = site.get(&format!("{path}?after=4")).await;
+    assert_eq!(rest.body["items"][0]["payload_hex"], "ff");
+    assert_eq!(rest.body["items"][0]["payload_text"], Value::Null);
+    for (query, says) in [
+        ("after=x", "after"),
+        ("limit=0", "limit"),
+        ("from=1", "from"),
+    ] {
+        site.get(&format!("{path}?{query}"))
+            .await
+            .is_problem(400, &[says]);
+    }
+}
