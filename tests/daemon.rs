@@ -5,12 +5,14 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+#[expect(dead_code, reason = "shared with other tests")]
 #[path = "support/daemon.rs"]
 mod process;
 
 #[path = "support/influxd.rs"]
 mod influxd;
 
+#[expect(dead_code, reason = "shared with other tests")]
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
 

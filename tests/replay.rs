@@ -66,7 +66,7 @@ fn count(path: &Path, sql: &str) -> i64 {
 
 /// Rows of each measurement in the embedded series, over all days.
 fn points(data: &Path, measurement: &str) -> i64 {
-    let path = data.join("series");
+    let path = data.join("series.sqlite");
     let db = rusqlite::Connection::open(&path).expect("the series");
     let mut days = db.prepare("SELECT day FROM day").expect("days");
     let days: Vec<i64> = days

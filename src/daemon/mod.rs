@@ -5,6 +5,8 @@
 //! replays; the web answers; only then the brokers are connected. A stop goes the other way: brokers first, so that nothing new
 //! comes in, then the worker does what is durable and saves its state, then the journal is closed.
 
+mod announce;
+
 mod backend;
 
 mod brokers;
@@ -33,6 +35,9 @@ mod worker;
 
 mod zones;
 
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -44,6 +49,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use announce::announce;
 use backend::DaemonBackend;
 use backend::SeriesReader;
 use metrics::Consumer;
@@ -61,7 +67,6 @@ use crate::config::Config;
 use crate::decode::DecodeState;
 use crate::journal::Journal;
 use crate::journal::JournalOptions;
-use crate::pipeline::Pipeline;
 use crate::profile::Profiles;
 use crate::series::InfluxOptions;
 use crate::series::InfluxStore;
@@ -70,9 +75,7 @@ use crate::series::SeriesStatus;
 use crate::series::SeriesStore as _;
 use crate::series::SqliteStore;
 use crate::store::Store;
-use crate::telemetry::Control;
 use crate::telemetry::Position;
-use crate::telemetry::Record;
 use crate::web;
 use crate::web::Tokens;
 use crate::web::WebHandles;
@@ -116,7 +119,7 @@ fn series_state_path(data: &Path) -> PathBuf {
 
 /// The file of the embedded series store.
 fn series_path(data: &Path) -> PathBuf {
-    data.join("series")
+    data.join("series.sqlite")
 }
 
 /// Runs the daemon until `stop` becomes true. `ready` is told the address of the web server once everything is up.
@@ -336,35 +339,6 @@ fn sources(config: &Config) -> Arc<DecodeState> {
     let mut decode = DecodeState::new();
     decode.configure(&config.settings);
     Arc::new(decode)
-}
-
-/// Journals that the process began, and what is different from what the journal knows. Returns the last position written.
-async fn announce(
-    journal: &Journal,
-    pipeline: &Pipeline,
-    config: &Config,
-    profiles: Vec<crate::telemetry::ProfileText>,
-    words: Vec<crate::telemetry::ProfileText>,
-) -> anyhow::Result<Position> {
-    let mut records = vec![Record::Control(Control::Started {
-        version: env!("CARGO_PKG_VERSION").into(),
-    })];
-    // The state may be older than the journal; then a control may be written once more than needed, which changes nothing.
-    if *pipeline.settings() != config.settings {
-        records.push(Record::Control(Control::Settings(config.settings.clone())));
-    }
-    let zones = zone_table(clock::wall());
-    if *pipeline.zones() != zones {
-        records.push(Record::Control(Control::Zones { zones }));
-    }
-    if pipeline.profile_texts() != (&profiles[..], &words[..]) {
-        records.push(Record::Control(Control::Profiles { profiles, words }));
-    }
-    let (done, durable) = tokio::sync::oneshot::channel();
-    journal
-        .append_async(records, Box::new(move |result| drop(done.send(result))))
-        .await?;
-    Ok(durable.await??)
 }
 
 type WorkerHandle = tokio::sync::oneshot::Receiver<anyhow::Result<()>>;

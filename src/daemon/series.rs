@@ -67,8 +67,6 @@ pub(super) struct SeriesConsumer {
     read_at: Timestamp,
     saved_at: i64,
     saved: Position,
-    /// Points were taken out of the gatherer and are not yet in the store.
-    writing: bool,
 }
 
 impl SeriesConsumer {
@@ -114,7 +112,6 @@ impl SeriesConsumer {
             read_at,
             saved_at: clock::monotonic_ms(),
             saved: read,
-            writing: false,
         })
     }
 
@@ -124,23 +121,24 @@ impl SeriesConsumer {
     /// When the journal cannot be read.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         let mut shutdown = self.shutdown.clone();
-        let result = tokio::select! {
-            result = self.work() => Some(result),
-            _ = shutdown.wait_for(|stop| *stop) => None,
+        let status = self.writer.status();
+        let given_up = async {
+            drop(shutdown.wait_for(|stop| *stop).await);
+            // A store that is away already will not be back just now.
+            if *status.borrow() == SeriesStatus::Working {
+                tokio::time::sleep(FINISH_LIMIT).await;
+            }
         };
-        match result {
-            Some(result) => result,
-            // Points whose write was cut off are nowhere but in the journal: the saved cursor must not pass them.
-            None if self.writing => Ok(()),
-            None => tokio::time::timeout(FINISH_LIMIT, self.finish())
-                .await
-                .unwrap_or(Ok(())),
+        // Points whose write is cut off are nowhere but in the journal: then the saved cursor stays where it was.
+        tokio::select! {
+            result = self.work() => result,
+            () = given_up => Ok(()),
         }
     }
 
     async fn work(&mut self) -> anyhow::Result<()> {
         let mut durable = self.journal.durable();
-        loop {
+        while !*self.shutdown.borrow() {
             let last = *durable.borrow_and_update();
             if self.read < last {
                 self.take().await?;
@@ -156,6 +154,7 @@ impl SeriesConsumer {
             }
             self.outbox().await;
         }
+        self.finish().await
     }
 
     /// Nothing new comes in any more: the rest of the journal, and the cursor behind it.
@@ -192,13 +191,11 @@ impl SeriesConsumer {
 
     /// Writes what is gathered, however long the store is away.
     async fn write(&mut self) {
-        self.writing = true;
         if let Some(batch) = self.gatherer.drain() {
             let mut report = self.writer.write(batch.points).await;
             report.add(&batch.refused);
             self.shared.metrics.count_points(&report);
         }
-        self.writing = false;
         self.shared.set_series_written(self.read);
     }
 

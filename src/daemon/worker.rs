@@ -50,7 +50,7 @@ const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Answers to actions are kept for those who ask later; the oldest go when there are more.
 const ANSWERS_KEPT: usize = 1_024;
 /// Shortest wait between two looks at the clock, so that a tick on its way is not asked for again and again.
-const SHORTEST_LOOK: Duration = Duration::from_millis(20);
+const SHORTEST_LOOK: Duration = Duration::from_millis(100);
 
 /// Owner of the pipeline.
 pub(super) struct Worker {

@@ -187,9 +187,17 @@ fn apply(
             ticket.resolved_at = Some(now);
             ticket.verdict = Some(*verdict);
             ticket.fitted.clone_from(parts);
+            // First the parts, so that the recheck watches what is there now. Detection knows which parts the profile has.
+            let fitted = parts
+                .iter()
+                .map(|part| DetectCommand::PartReplaced { part: part.clone() });
             let fault = ticket.fault.clone();
-            out.commands
-                .push((ticket.device.clone(), DetectCommand::Recheck { fault }));
+            let recheck = DetectCommand::Recheck { fault };
+            out.commands.extend(
+                fitted
+                    .chain([recheck])
+                    .map(|command| (ticket.device.clone(), command)),
+            );
             note.clone()
         }
         TicketAction::Close => {

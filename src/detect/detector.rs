@@ -3,7 +3,9 @@
 //! Leaves each device's own logic to `device`. Invariant: whatever is due before a message or control is looked at first, at its
 //! own due time, device by device; so it does not matter when anyone asks.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use smol_str::SmolStr;
@@ -59,7 +61,8 @@ impl Detector {
         Self::default()
     }
 
-    /// For tests of what is around detection: it panics at a reading of this path of this model.
+    /// For tests of what is around detection: it panics at a reading of this path of this model; with the path `due`, at whatever
+    /// comes due.
     #[doc(hidden)]
     #[must_use]
     pub fn with_test_panic(model: &str, path: &str) -> Self {
@@ -90,23 +93,12 @@ impl Detector {
     ) {
         self.fire_until(now, out);
         let plan = self.plans.get(device.model()).cloned();
-        let state = self
-            .devices
+        self.devices
             .entry(device.clone())
             .or_insert_with(|| Device::new(device.clone(), "case", plan));
-        state.ended(
-            now.ms(),
-            session,
-            derives,
-            &mut Around {
-                now: now.ms(),
-                zones: &self.zones,
-                deferring: false,
-                tell_shadow: self.tell_shadow,
-                out,
-            },
-        );
-        self.after(device);
+        self.judge(device, now, out, |state, around| {
+            state.ended(now.ms(), session, derives, around);
+        });
     }
 
     /// Puts profiles in force. Rules with an equal hash keep their state; those that are gone, off or in shadow now and had told
@@ -141,14 +133,17 @@ impl Detector {
             if same {
                 continue;
             }
-            device.withdraw(new.as_deref(), now, out);
-            match new {
-                Some(plan) => {
-                    device.adopt(plan, &mut self.alerts);
+            let mut alerts = std::mem::take(&mut self.alerts);
+            self.judge(&id, now, out, |device, around| {
+                device.withdraw(new.as_deref(), now, around.out);
+                match new {
+                    Some(plan) => {
+                        device.adopt(plan, &mut alerts);
+                    }
+                    None => device.abandon(),
                 }
-                None => device.abandon(),
-            }
-            self.after(&id);
+            });
+            self.alerts = alerts;
         }
         self.hand_out_alerts(out);
     }
@@ -171,7 +166,6 @@ impl Detector {
         out: &mut DetectOut,
     ) {
         self.fire_until(now, out);
-        self.panic_if_asked(telemetry);
         if self.down.contains(source) {
             self.source_up(source, now.ms());
         }
@@ -189,22 +183,23 @@ impl Detector {
             device.head.source = source.into();
             device.source_up(now.ms());
         }
-        device.message(
-            telemetry,
-            &mut Around {
-                now: now.ms(),
-                zones: &self.zones,
-                deferring: false,
-                tell_shadow: self.tell_shadow,
-                out,
+        let (gateways_down, panics) = (&self.gateways_down, self.test_panic.as_ref());
+        let done = guarded(
+            device,
+            now,
+            (&self.zones, self.tell_shadow),
+            out,
+            |device, around| {
+                panic_if_asked(panics, telemetry);
+                device.message(telemetry, around);
+                if let Some(via) = &device.head.identity.via {
+                    let down = gateways_down.contains(via);
+                    device.mute(down, now.ms());
+                }
             },
         );
         let online = device.head.online;
-        if let Some(via) = &device.head.identity.via {
-            let down = self.gateways_down.contains(via);
-            device.mute(down, now.ms());
-        }
-        self.after(id);
+        self.judged(id, done, out);
         if id.model() == GATEWAY {
             self.gateway(id.serial(), online, now);
         }
@@ -222,21 +217,15 @@ impl Detector {
         self.fire_until(now, out);
         if *command == DetectCommand::Forget {
             self.forget(device);
+            if device.model() == GATEWAY {
+                // A dock that is no more mutes nobody.
+                self.gateway(device.serial(), None, now);
+            }
             return;
         }
-        if let Some(state) = self.devices.get_mut(device) {
-            state.command(
-                command,
-                &mut Around {
-                    now: now.ms(),
-                    zones: &self.zones,
-                    deferring: false,
-                    tell_shadow: self.tell_shadow,
-                    out,
-                },
-            );
-            self.after(device);
-        }
+        self.judge(device, now, out, |state, around| {
+            state.command(command, around);
+        });
     }
 
     /// When something next comes due.
@@ -291,12 +280,16 @@ impl Detector {
 
     /// After a panic while this device was judged: its state returns to Learning, and it is judged no more until the next
     /// activation of profiles. What the desk was told stays told.
-    pub fn freeze(&mut self, device: &DeviceId) {
+    pub fn freeze(&mut self, device: &DeviceId, panic: &(dyn Any + Send), out: &mut DetectOut) {
         if let Some(state) = self.devices.get_mut(device) {
             state.forget_state();
             state.head.frozen = true;
         }
         self.after(device);
+        out.alerts.push(format!(
+            "{device}: its evaluation failed ({}); it is not judged until profiles are activated again",
+            panic_text(panic)
+        ));
     }
 
     pub(super) fn fire_until(&mut self, until: Timestamp, out: &mut DetectOut) {
@@ -307,15 +300,13 @@ impl Detector {
             self.due.pop_first();
             if let Some(device) = self.devices.get_mut(&id) {
                 device.due = None;
-                device.fire(&mut Around {
-                    now: due.ms(),
-                    zones: &self.zones,
-                    deferring: false,
-                    tell_shadow: self.tell_shadow,
-                    out,
-                });
             }
-            self.after(&id);
+            let asked = (self.test_panic.as_ref())
+                .is_some_and(|(model, what)| model == id.model() && what == "due");
+            self.judge(&id, due, out, |device, around| {
+                assert!(!asked, "asked to panic at what is due");
+                device.fire(around);
+            });
             self.insist_on_progress(&id, due);
         }
     }
@@ -333,6 +324,31 @@ impl Detector {
         }
     }
 
+    /// Lets a device do something; a panic freezes this device alone.
+    fn judge(
+        &mut self,
+        id: &DeviceId,
+        now: Timestamp,
+        out: &mut DetectOut,
+        work: impl FnOnce(&mut Device, &mut Around<'_>),
+    ) {
+        if let Some(device) = self.devices.get_mut(id) {
+            let done = guarded(device, now, (&self.zones, self.tell_shadow), out, work);
+            self.judged(id, done, out);
+        }
+    }
+
+    /// Notes what came of [`guarded`].
+    fn judged(&mut self, id: &DeviceId, done: Judged, out: &mut DetectOut) {
+        match done {
+            Ok(due) => {
+                self.dirty.insert(id.clone());
+                self.reschedule(id, due);
+            }
+            Err(panic) => self.freeze(id, panic.as_ref(), out),
+        }
+    }
+
     /// After a change: what is due next, and that it must be saved.
     pub(super) fn after(&mut self, id: &DeviceId) {
         self.dirty.insert(id.clone());
@@ -344,6 +360,13 @@ impl Detector {
             return;
         };
         let due = device.next_due(&self.zones);
+        self.reschedule(id, due);
+    }
+
+    fn reschedule(&mut self, id: &DeviceId, due: Option<Timestamp>) {
+        let Some(device) = self.devices.get_mut(id) else {
+            return;
+        };
         if due == device.due {
             return;
         }
@@ -369,17 +392,52 @@ impl Detector {
         self.alerts.truncate(ALERT_LIMIT);
         out.alerts.append(&mut self.alerts);
     }
+}
 
-    /// The hook of [`Detector::with_test_panic`].
-    fn panic_if_asked(&self, telemetry: &Telemetry) {
-        let Some((model, path)) = &self.test_panic else {
-            return;
-        };
-        let asked = telemetry.device.model() == model
-            && telemetry
-                .records
-                .iter()
-                .any(|record| record.readings.iter().any(|reading| reading.path == *path));
-        assert!(!asked, "asked to panic at {path}");
-    }
+/// When the device next wants to be looked at, or what the panic said.
+type Judged = Result<Option<Timestamp>, Box<dyn Any + Send>>;
+
+/// Runs a device's own logic under a guard: no message and no moment may stop the others, or the process, again and again.
+fn guarded(
+    device: &mut Device,
+    now: Timestamp,
+    (zones, tell_shadow): (&Zones, bool),
+    out: &mut DetectOut,
+    work: impl FnOnce(&mut Device, &mut Around<'_>),
+) -> Judged {
+    catch_unwind(AssertUnwindSafe(|| {
+        work(
+            device,
+            &mut Around {
+                now: now.ms(),
+                zones,
+                deferring: false,
+                tell_shadow,
+                out,
+            },
+        );
+        device.next_due(zones)
+    }))
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no reason given")
+}
+
+/// The hook of [`Detector::with_test_panic`].
+fn panic_if_asked(asked: Option<&(SmolStr, SmolStr)>, telemetry: &Telemetry) {
+    let Some((model, path)) = asked else {
+        return;
+    };
+    let asked = telemetry.device.model() == model
+        && telemetry
+            .records
+            .iter()
+            .any(|record| record.readings.iter().any(|reading| reading.path == *path));
+    assert!(!asked, "asked to panic at {path}");
 }

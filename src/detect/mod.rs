@@ -58,6 +58,7 @@ mod windowed;
 
 mod zones;
 
+pub(crate) use detector::panic_text;
 pub use detector::{DetectOut, Detector};
 pub use event::{DerivedValue, DetectCommand, Evidence, FaultEvent, FaultEventKind};
 pub use snapshot::RestoreError;

@@ -123,7 +123,12 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: NodeIdx) {
         }
         NodeKind::HeldFor { cond, .. } => {
             let truth = Eval::new(plan, body, pass).cond(cond);
-            let newest = newest_sample(body, around);
+            // Only a record from before asks.
+            let newest = if pass.past {
+                newest_sample(body, around)
+            } else {
+                NEVER
+            };
             let Some(slot) = body.nodes.get_mut(at) else {
                 return;
             };

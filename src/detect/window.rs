@@ -147,15 +147,7 @@ impl Cells {
     pub(super) fn next_change(&self, now: i64, span: i64, ago: i64) -> i64 {
         let leaves = self.0.iter().map(|cell| cell.to + ago + span);
         let enters = self.0.iter().map(|cell| cell.from + ago);
-        if ago == 0 {
-            leaves.filter(|at| *at > now).min().unwrap_or(i64::MAX)
-        } else {
-            leaves
-                .chain(enters)
-                .filter(|at| *at > now)
-                .min()
-                .unwrap_or(i64::MAX)
-        }
+        next_of(leaves, (ago != 0).then_some(enters), now)
     }
 
     /// When the oldest value came.
@@ -182,6 +174,17 @@ impl Cells {
         }
         self.0 = shared;
     }
+}
+
+/// The first moment after `now` of times that rise: of those that leave, and, where there are such, of those that enter.
+fn next_of(
+    mut leaves: impl Iterator<Item = i64>,
+    enters: Option<impl Iterator<Item = i64>>,
+    now: i64,
+) -> i64 {
+    let leaves = leaves.find(|at| *at > now);
+    let enters = enters.and_then(|mut enters| enters.find(|at| *at > now));
+    leaves.into_iter().chain(enters).min().unwrap_or(i64::MAX)
 }
 
 fn rate(all: &Cell) -> Option<f64> {
@@ -324,12 +327,9 @@ impl Points {
 
     /// See [`Cells::next_change`].
     pub(super) fn next_change(&self, now: i64, span: i64, ago: i64) -> i64 {
-        self.values
-            .iter()
-            .flat_map(|(at, _)| [at + ago + span, if ago == 0 { i64::MIN } else { at + ago }])
-            .filter(|at| *at > now)
-            .min()
-            .unwrap_or(i64::MAX)
+        let leaves = self.values.iter().map(|(at, _)| at + ago + span);
+        let enters = self.values.iter().map(|(at, _)| at + ago);
+        next_of(leaves, (ago != 0).then_some(enters), now)
     }
 
     /// When the oldest value came.
@@ -338,9 +338,9 @@ impl Points {
     }
 }
 
-/// The quantile at `share`, by linear interpolation between the two values around it; `None` without values.
+/// The quantile at `share`, by linear interpolation between the two values around it; `None` without values. The values are
+/// sorted no further than that asks for.
 pub(super) fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
-    values.sort_unstable_by(f64::total_cmp);
     let last = values.len().checked_sub(1)?;
     #[expect(clippy::cast_precision_loss, reason = "at most a few thousand values")]
     let place = share.clamp(0.0, 1.0) * last as f64;
@@ -351,8 +351,9 @@ pub(super) fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
         reason = "between 0 and the index of the last value"
     )]
     let index = below as usize;
-    let low = *values.get(index)?;
-    let high = values.get(index + 1).copied().unwrap_or(low);
+    let (_, low, above) = values.select_nth_unstable_by(index.min(last), f64::total_cmp);
+    let low = *low;
+    let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
     Some(low + (high - low) * (place - below))
 }
 

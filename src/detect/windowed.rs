@@ -239,6 +239,8 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: NodeIdx) {
     let due = slot.valid_until.is_none_or(|until| pass.t >= until);
     if entered || other || due {
         refresh(slot, &view, func, window, pass.t);
+    } else if !view.open {
+        slot.out = None;
     }
 }
 

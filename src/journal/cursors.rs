@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::OpenFlags;
 use rusqlite::OptionalExtension;
 use rusqlite::params;
 
@@ -20,6 +22,8 @@ use super::options::CURSORS;
 const FILE: &str = "cursors";
 /// Format of its tables.
 const FORMAT: u32 = 1;
+/// How long someone who only looks waits for the owner's write of some milliseconds; then the look fails.
+const BUSY: Duration = Duration::from_secs(5);
 /// Complete base checkpoints that retention keeps the journal for.
 const BASES: usize = 2;
 
@@ -27,6 +31,9 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS cursors (consumer TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS bases (position INTEGER PRIMARY KEY);";
+
+/// What the file holds: cursors by consumer, and bases, newest last.
+pub(super) type Stored = (BTreeMap<String, Position>, Vec<Position>);
 
 /// The cursors, on disk and in memory.
 pub(super) struct Cursors {
@@ -158,22 +165,23 @@ impl Cursors {
         consumers.chain(base).min_by_key(|(position, _)| *position)
     }
 
+    /// The cursors and bases of a journal that someone else may own, as they are now.
+    pub(super) fn peek(dir: &Path) -> Result<Stored, JournalError> {
+        let path = dir.join(FILE);
+        if !path.exists() {
+            return Ok(Stored::default());
+        }
+        Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .and_then(|connection| {
+                connection.busy_timeout(BUSY)?;
+                read(&connection)
+            })
+            .map_err(|source| JournalError::sqlite("reading", &path, source))
+    }
+
     fn load(&mut self) -> Result<(), JournalError> {
-        let read = || {
-            let mut cursors = self.connection.prepare("SELECT * FROM cursors")?;
-            let cursors = cursors
-                .query_map([], |row| Ok((row.get(0)?, position(row.get(1)?))))?
-                .collect::<Result<BTreeMap<String, Position>, _>>()?;
-            let mut bases = self
-                .connection
-                .prepare("SELECT position FROM bases ORDER BY position")?;
-            let bases = bases
-                .query_map([], |row| row.get(0).map(position))?
-                .collect::<Result<Vec<_>, _>>()?;
-            Ok((cursors, bases))
-        };
-        (self.consumers, self.bases) =
-            read().map_err(|source| JournalError::sqlite("reading", &self.path, source))?;
+        (self.consumers, self.bases) = read(&self.connection)
+            .map_err(|source| JournalError::sqlite("reading", &self.path, source))?;
         Ok(())
     }
 
@@ -184,6 +192,18 @@ impl Cursors {
             .map(|_| ())
             .map_err(|source| JournalError::sqlite("writing", &self.path, source))
     }
+}
+
+fn read(connection: &Connection) -> Result<Stored, rusqlite::Error> {
+    let mut cursors = connection.prepare("SELECT * FROM cursors")?;
+    let cursors = cursors
+        .query_map([], |row| Ok((row.get(0)?, position(row.get(1)?))))?
+        .collect::<Result<_, _>>()?;
+    let mut bases = connection.prepare("SELECT position FROM bases ORDER BY position")?;
+    let bases = bases
+        .query_map([], |row| row.get(0).map(position))?
+        .collect::<Result<_, _>>()?;
+    Ok((cursors, bases))
 }
 
 fn integer(position: Position) -> i64 {

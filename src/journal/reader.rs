@@ -8,6 +8,8 @@ use crate::telemetry::Entry;
 use crate::telemetry::Position;
 
 use super::JournalStats;
+use super::cursors::Cursors;
+use super::cursors::Stored;
 use super::error::JournalError;
 use super::files::Files;
 use super::open;
@@ -19,6 +21,7 @@ const LOOKS: usize = 5;
 /// A journal, read by someone who does not own it.
 pub struct JournalReader {
     files: Files,
+    cursors: Stored,
 }
 
 impl JournalReader {
@@ -38,7 +41,8 @@ impl JournalReader {
             match open::survey(dir, &id, &names) {
                 Ok(catalog) => {
                     let files = Files::new(dir, id, catalog);
-                    return Ok(Self { files });
+                    let cursors = Cursors::peek(dir)?;
+                    return Ok(Self { files, cursors });
                 }
                 Err(JournalError::Sqlite { path, .. } | JournalError::Io { path, .. })
                     if !path.exists() && looks < LOOKS => {}
@@ -84,7 +88,12 @@ impl JournalReader {
 
     /// What is there; nothing about writing.
     pub fn stats(&self) -> JournalStats {
-        self.files.stats()
+        let (cursors, bases) = self.cursors.clone();
+        JournalStats {
+            cursors: cursors.into_iter().collect(),
+            bases,
+            ..self.files.stats()
+        }
     }
 }
 

@@ -139,3 +139,35 @@ impl Replayer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::recording::Lines;
+    use crate::lab::recording::RecordingWriter;
+    use crate::pipeline::tests::lines;
+    use crate::pipeline::tests::story::entries;
+    use crate::pipeline::tests::story::story;
+
+    #[test]
+    fn an_exported_recording_prints_the_same_lines() {
+        let story = story(7, 1_500);
+        let (mut pipeline, mut live) = (Pipeline::new(), Effects::default());
+        let mut writer = RecordingWriter::new(Vec::new());
+        for entry in entries(&story) {
+            pipeline.step(&entry, &mut live);
+            writer.write(&entry).expect("written");
+        }
+        let last = story.last().expect("a story").0;
+        let text = writer.end(last).expect("written");
+        let mut player = Replayer::new(None, ProfilesFrom::Recording);
+        let mut effects = Effects::default();
+        for line in Lines::new(&text[..]) {
+            let recorded = line.expect("readable").expect("a record");
+            player.feed(recorded.received_at, recorded.record, &mut effects);
+        }
+        player.finish(last, &mut effects);
+        assert_eq!(lines(&effects), lines(&live));
+        assert!(lines(&live).len() > 100);
+    }
+}

@@ -12,6 +12,8 @@ use super::effects::Standing;
 use crate::desk::DeskOut;
 use crate::desk::Request;
 use crate::detect::DetectOut;
+use crate::profile::Diagnostic;
+use crate::profile::Level;
 use crate::profile::Profiles;
 use crate::telemetry::Control;
 use crate::telemetry::DeviceAction;
@@ -91,8 +93,9 @@ impl Pipeline {
                 received_at,
                 message,
             } => {
-                self.message(*rejected, *received_at, now, message, effects);
-                effects.replayed.push(*rejected);
+                if self.message(*rejected, *received_at, now, message, effects) {
+                    effects.replayed.push(*rejected);
+                }
             }
             Control::Started { .. } | Control::End => {}
         }
@@ -145,13 +148,19 @@ impl Pipeline {
                 self.settle(now, out, effects);
             }
             Err(mistakes) => {
-                let first = mistakes
-                    .first()
-                    .map_or_else(String::new, ToString::to_string);
                 effects.alerts.push(format!(
-                    "profiles were not activated, the ones before stay in force: {first}"
+                    "profiles were not activated, the ones before stay in force: {}",
+                    first_mistake(&mistakes)
                 ));
             }
         }
     }
+}
+
+/// The first of the diagnostics that kept profiles from being compiled; warnings did not.
+pub(super) fn first_mistake(mistakes: &[Diagnostic]) -> String {
+    mistakes
+        .iter()
+        .find(|mistake| mistake.level == Level::Error)
+        .map_or_else(String::new, ToString::to_string)
 }

@@ -5,13 +5,16 @@
 //! due by its time fires, stamped with its own due time, in (due, device, fault) order; results therefore do not depend on how
 //! often anyone looked.
 //!
-//! A panic in decode is the rejection `internal_error`; one in detect or desk freezes that device and raises an alert. Either
+//! A panic in decode is the rejection `internal_error`; one in detect (caught there) or desk freezes that device and raises an alert. Either
 //! follows from the entry alone, so that a replay agrees and no message can crash-loop the daemon.
 
 mod controls;
 mod effects;
 mod presence;
 mod state;
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
@@ -25,6 +28,7 @@ use crate::desk::DeskOut;
 use crate::detect::DetectOut;
 use crate::detect::Detector;
 use crate::detect::DeviceView;
+use crate::detect::panic_text;
 use crate::profile::Profiles;
 use crate::telemetry::Control;
 use crate::telemetry::DeviceId;
@@ -181,12 +185,17 @@ impl Pipeline {
     pub fn step(&mut self, entry: &Entry, effects: &mut Effects) {
         let now = entry.received_at;
         if matches!(entry.record, Record::Control(Control::Started { .. })) {
-            // Before anything is asked what is due: our own absence proves nothing.
+            // Before anything is asked what is due: our own absence proves nothing. What was due before it, is.
+            if let Some(last) = self.last {
+                self.fire_due(last, effects);
+            }
             self.detect.started(self.last, now);
         }
         self.fire_due(now, effects);
         match &entry.record {
-            Record::Message(message) => self.message(entry.position, now, now, message, effects),
+            Record::Message(message) => {
+                self.message(entry.position, now, now, message, effects);
+            }
             Record::Control(control) => self.control(entry.position, now, control, effects),
             Record::Tick => {}
         }
@@ -210,7 +219,8 @@ impl Pipeline {
         }
     }
 
-    /// `received_at` is when the message came; it lies before `now` only when a rejected one is replayed.
+    /// `received_at` is when the message came; it lies before `now` only when a rejected one is replayed. True when it was used,
+    /// now or before.
     fn message(
         &mut self,
         position: Position,
@@ -218,18 +228,23 @@ impl Pipeline {
         now: Timestamp,
         message: &RawMessage,
         effects: &mut Effects,
-    ) {
+    ) -> bool {
         effects.counts.received += 1;
         match self.understand(received_at, message) {
-            Decoded::Telemetry(telemetry) => {
+            Decoded::Telemetry(mut telemetry) => {
                 effects.counts.decoded += 1;
-                self.apply(position, now, message, &telemetry, effects);
+                if received_at < now {
+                    self.outdate(received_at, now, &mut telemetry);
+                }
+                self.apply((position, received_at), now, message, &telemetry, effects);
+                true
             }
             Decoded::Duplicate(device) => {
                 effects.counts.duplicate += 1;
                 effects
                     .devices
                     .extend(self.presences.repeated(now, &device));
+                true
             }
             Decoded::Rejected(rejection) => {
                 effects.counts.rejected += 1;
@@ -253,7 +268,22 @@ impl Pipeline {
                     rejection,
                     message,
                 });
+                false
             }
+        }
+    }
+
+    /// A replayed message is old news, however fresh it was when it came: what it tells is judged like any other late data, and
+    /// whether the device was on the air then says nothing of now.
+    fn outdate(&self, received_at: Timestamp, now: Timestamp, telemetry: &mut Telemetry) {
+        let lag = telemetry.lag_ms.unwrap_or(0);
+        telemetry.lag_ms = Some(lag.saturating_add(now.since(received_at)));
+        let heard_since = self
+            .presences
+            .get(&telemetry.device)
+            .is_some_and(|presence| presence.last_seen > received_at);
+        if heard_since {
+            telemetry.availability = None;
         }
     }
 
@@ -272,7 +302,7 @@ impl Pipeline {
 
     fn apply(
         &mut self,
-        position: Position,
+        (position, received_at): (Position, Timestamp),
         now: Timestamp,
         message: &RawMessage,
         telemetry: &Telemetry,
@@ -286,7 +316,7 @@ impl Pipeline {
                 .push(bad.rejection.reason);
             effects.rejected.push(Rejected {
                 position,
-                received_at: now,
+                received_at,
                 index: Some(bad.index),
                 device: Some(telemetry.device.clone()),
                 rejection: bad.rejection.clone(),
@@ -297,28 +327,8 @@ impl Pipeline {
             .devices
             .extend(self.presences.heard(now, &message.source, telemetry));
         let mut out = DetectOut::default();
-        let detect = &mut self.detect;
-        let done = catch_unwind(AssertUnwindSafe(|| {
-            detect.apply(now, &message.source, telemetry, &mut out);
-        }));
-        if let Err(panic) = done {
-            self.freeze(&telemetry.device, panic.as_ref(), &mut out);
-        }
+        self.detect.apply(now, &message.source, telemetry, &mut out);
         self.settle(now, out, effects);
-    }
-
-    /// A device whose evaluation panicked is judged no more until the next activation of profiles.
-    fn freeze(
-        &mut self,
-        device: &DeviceId,
-        panic: &(dyn std::any::Any + Send),
-        out: &mut DetectOut,
-    ) {
-        self.detect.freeze(device);
-        out.alerts.push(format!(
-            "{device}: its evaluation failed ({}); it is not judged until profiles are activated again",
-            panic_text(panic)
-        ));
     }
 
     /// Lets desk and detection answer each other until both are quiet.
@@ -341,7 +351,7 @@ impl Pipeline {
                     desk.fault(&event, program, &mut answer);
                 }));
                 if let Err(panic) = done {
-                    self.freeze(&event.device, panic.as_ref(), &mut out);
+                    self.detect.freeze(&event.device, panic.as_ref(), &mut out);
                     effects.alerts.append(&mut out.alerts);
                 }
             }
@@ -363,13 +373,4 @@ impl Pipeline {
         }
         self.settle(now, out, effects);
     }
-}
-
-/// What a panic said.
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no reason given")
 }

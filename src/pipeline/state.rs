@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Pipeline;
+use super::controls::first_mistake;
 use super::presence::Presences;
 use crate::decode::DecodeState;
 use crate::desk::Desk;
@@ -190,11 +191,8 @@ impl Pipeline {
             ));
         }
         if !row.profiles.is_empty() {
-            let profiles = Profiles::compile(&row.profiles, &row.words).map_err(|mistakes| {
-                mistakes
-                    .first()
-                    .map_or_else(String::new, ToString::to_string)
-            })?;
+            let profiles = Profiles::compile(&row.profiles, &row.words)
+                .map_err(|mistakes| first_mistake(&mistakes))?;
             self.context.profiles = Arc::new(profiles);
             self.detect.activate(
                 received_at,

@@ -127,6 +127,19 @@ fn a_stale_action_is_refused_and_a_repeated_one_done_once() {
 }
 
 #[test]
+fn a_setting_that_was_changed_and_changed_back_is_changed_back_also_after_a_kill() {
+    let broker = Mosquitto::start("");
+    let mut rig = Rig::on(&broker, "[devices]\nunknown = \"adopt\"\n");
+    assert!(rig.start().stop().success());
+    rig.settings = rig.settings.replace("adopt", "quarantine");
+    rig.start().kill();
+    rig.settings = rig.settings.replace("quarantine", "adopt");
+    let daemon = rig.start_connected();
+    publish(broker.port(), SERIAL, &readings(1, 10, 49.2));
+    wait_for_ticket(&daemon, SERIAL, "water_over_temp");
+}
+
+#[test]
 fn without_the_token_there_is_nothing_to_see() {
     let rig = Rig::alone("");
     let daemon = rig.start();

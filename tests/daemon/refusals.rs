@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 
 use crate::mosquitto::Mosquitto;
 use crate::process::wait_for;
@@ -41,7 +42,10 @@ fn a_second_daemon_on_the_same_directory_is_refused_and_the_first_goes_on() {
         said.contains(rig.data().to_str().unwrap()),
         "it names the directory: {said}"
     );
-    assert!(said.contains("--data"), "it says what to do: {said}");
+    assert!(
+        said.contains("a data directory of its own"),
+        "it says what to do: {said}"
+    );
     let payloads = readings(1, 3, 37.5);
     publish(broker.port(), "TSF5-1", &payloads);
     rig.wait_for_messages(&payloads);
@@ -84,24 +88,54 @@ fn a_data_directory_that_cannot_be_made_is_named() {
     );
 }
 
+/// A database consists of these files.
+fn parts(file: &str) -> [String; 3] {
+    ["", "-wal", "-shm"].map(|suffix| format!("{file}{suffix}"))
+}
+
+fn copy(from: &Path, to: &Path, file: &str) {
+    for name in parts(file) {
+        if from.join(&name).exists() {
+            fs::copy(from.join(&name), to.join(&name)).unwrap();
+        }
+    }
+}
+
+/// The same, in place of what is there; nothing is left behind.
+fn swap(from: &Path, to: &Path, file: &str) {
+    for name in parts(file) {
+        fs::remove_file(to.join(&name)).ok();
+    }
+    copy(from, to, file);
+    for name in parts(file) {
+        fs::remove_file(from.join(&name)).ok();
+    }
+}
+
 #[test]
 fn files_of_another_journal_are_refused_and_named() {
     let one = Rig::alone("");
     assert!(one.start().stop().success());
     let other = Rig::alone("");
     assert!(other.start().stop().success());
-    for file in ["store.sqlite", "state.sqlite", "series-state.sqlite"] {
-        let (ours, theirs) = (one.data().join(file), other.data().join(file));
-        let kept = fs::read(&ours).unwrap();
-        fs::copy(&theirs, &ours).unwrap();
+    for file in [
+        "store.sqlite",
+        "state.sqlite",
+        "series-state.sqlite",
+        "series.sqlite",
+    ] {
+        let kept = tempfile::tempdir().unwrap();
+        swap(&one.data(), kept.path(), file);
+        copy(&other.data(), &one.data(), file);
         let (code, said) = one.refused(&settings("data", ""));
         assert_eq!(code, COULD_NOT_RUN, "{said}");
+        let ours = one.data().join(file);
         assert!(
             said.contains(ours.to_str().unwrap()),
             "it names {file}: {said}"
         );
         assert!(said.contains("journal"), "{said}");
-        fs::write(&ours, kept).unwrap();
+        swap(kept.path(), &one.data(), file);
     }
     assert!(one.start().stop().success(), "with its own files it starts");
 }

@@ -21,7 +21,7 @@ use crate::process::wait_for;
 use crate::publisher::Publisher;
 
 /// How long anything may take that happens by itself.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 
 pub(crate) struct Rig {
     dir: tempfile::TempDir,
@@ -87,15 +87,23 @@ impl Rig {
     pub(crate) fn refused(&self, settings: &str) -> (Option<i32>, String) {
         let config = self.dir().join("refused.toml");
         std::fs::write(&config, settings).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_foremend"))
+        let said = self.dir().join("refused.log");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_foremend"))
             .args(["run", "--config"])
             .arg(config)
-            .output()
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&said).unwrap())
+            .spawn()
             .unwrap();
-        (
-            output.status.code(),
-            String::from_utf8_lossy(&output.stderr).into_owned(),
-        )
+        let code = (0..600).find_map(|_| {
+            pass(Duration::from_millis(50));
+            child.try_wait().unwrap()
+        });
+        child.kill().ok();
+        child.wait().unwrap();
+        let said = std::fs::read_to_string(said).unwrap();
+        let status = code.unwrap_or_else(|| panic!("it was not refused: {said}"));
+        (status.code(), said)
     }
 
     /// A command on the data directory.
@@ -345,5 +353,5 @@ pub(crate) fn points(daemon: &Daemon, serial: &str) -> usize {
 /// Lets this much time pass: for moments that are chosen by chance, never to wait for something.
 pub(crate) fn pass(time: Duration) {
     let (_sender, never) = sync_channel::<()>(1);
-    drop(never.recv_timeout(time));
+    assert!(never.recv_timeout(time).is_err());
 }

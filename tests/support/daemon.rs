@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// How long a start may take on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// A running `foremend run`.
 pub(crate) struct Daemon {
@@ -56,31 +56,24 @@ impl Daemon {
             }
         });
         let log = || std::fs::read_to_string(dir.join("foremend.log")).unwrap_or_default();
-        loop {
-            match lines.recv_timeout(START_LIMIT) {
-                Ok(line) => {
-                    if let Some(url) = line
-                        .split_whitespace()
-                        .find(|word| word.starts_with("http://"))
-                    {
-                        let token = std::fs::read_to_string(dir.join("data/admin-token"))
-                            .expect("the admin token");
-                        let url = url.trim_end_matches('/').to_owned();
-                        return Ok(Self {
-                            child,
-                            url,
-                            token: token.trim().to_owned(),
-                            dir: dir.to_owned(),
-                        });
-                    }
-                }
-                Err(_) => {
-                    drop(child.kill());
-                    drop(child.wait());
-                    return Err(log());
-                }
+        while let Ok(line) = lines.recv_timeout(START_LIMIT) {
+            let found = line
+                .split_whitespace()
+                .find(|word| word.starts_with("http://"));
+            if let Some(url) = found {
+                let token =
+                    std::fs::read_to_string(dir.join("data/admin-token")).expect("the admin token");
+                return Ok(Self {
+                    child,
+                    url: url.trim_end_matches('/').to_owned(),
+                    token: token.trim().to_owned(),
+                    dir: dir.to_owned(),
+                });
             }
         }
+        drop(child.kill());
+        drop(child.wait());
+        Err(log())
     }
 
     /// `GET path` as JSON, with the admin token.

@@ -53,14 +53,19 @@ fn a_ticket_goes_its_way_from_new_to_closed() {
 }
 
 #[test]
-fn resolving_starts_the_recheck_and_closing_re_arms() {
+fn resolving_tells_the_fitted_parts_then_starts_the_recheck_and_closing_re_arms() {
     let mut bench = raised();
     bench.act(START, "T-1", &resolve());
     assert_eq!(
         bench.commands(),
-        [DetectCommand::Recheck {
-            fault: "scale".into()
-        }]
+        [
+            DetectCommand::PartReplaced {
+                part: "HEATER-F5".into()
+            },
+            DetectCommand::Recheck {
+                fault: "scale".into()
+            }
+        ]
     );
     assert_eq!(bench.out.changes[0].blob.as_deref(), Some("blob-1"));
     bench.act(START, "T-1", &TicketAction::Close);

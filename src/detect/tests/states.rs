@@ -380,7 +380,8 @@ fn a_frozen_device_is_judged_again_after_the_next_activation() {
     let text = profile(V, "when = \"v > 20 V\"\nclear = \"v < 5 V\"");
     let mut bench = Bench::new(&text);
     bench.tele(0.0, &[("v", 1.0)]);
-    bench.detector.freeze(&bench.device.clone());
+    let device = bench.device.clone();
+    bench.detector.freeze(&device, &"a test", &mut bench.out);
     bench.tele(1.0, &[("v", 21.0)]);
     assert!(bench.told().is_empty());
     bench

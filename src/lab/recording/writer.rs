@@ -98,23 +98,31 @@ fn to_hex(bytes: &[u8]) -> String {
 /// Writes a recording.
 pub struct RecordingWriter<W> {
     to: W,
+    /// The tick that was left out last, if nothing came after it.
+    ticked: Option<Timestamp>,
 }
 
 impl<W: Write> RecordingWriter<W> {
     /// Writes to a file, a pipe or memory; buffering is the caller's choice.
     pub const fn new(to: W) -> Self {
-        Self { to }
+        Self { to, ticked: None }
     }
 
-    /// Writes one entry; `false` for a tick, which is left out.
+    /// Writes one entry; `false` for a tick, which is left out. The last tick of a process is no mere tick: it says until when
+    /// that process was there. It becomes an end line before the next one's start.
     ///
     /// # Errors
     /// When the target cannot be written.
     pub fn write(&mut self, entry: &Entry) -> io::Result<bool> {
-        match line_of(entry)? {
-            Some(line) => self.line(&line).map(|()| true),
-            None => Ok(false),
+        let Some(line) = line_of(entry)? else {
+            self.ticked = Some(entry.received_at);
+            return Ok(false);
+        };
+        let ticked = self.ticked.take();
+        if let (Some(at), Record::Control(Control::Started { .. })) = (ticked, &entry.record) {
+            self.control(at, &Control::End)?;
         }
+        self.line(&line).map(|()| true)
     }
 
     /// Writes a message that lies in no journal: what a simulation or a table made.
