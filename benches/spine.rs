@@ -76,8 +76,8 @@ fn main() {
 fn sizes(arguments: &[String]) -> Sizes {
     let mut sizes = Sizes {
         parts: Vec::new(),
-        messages: 200_000,
-        rounds: 3,
+        messages: 50_000,
+        rounds: 5,
         devices: 1_000,
     };
     let mut words = arguments.iter();

@@ -11,7 +11,7 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 
-use crate::measure::{Cpu, Stopwatch};
+use crate::measure::{Stopwatch, this_thread};
 use crate::{number, say};
 
 /// The word that makes this program a drain.
@@ -23,6 +23,8 @@ const LIMIT: Duration = Duration::from_mins(10);
 pub(crate) struct Drained {
     pub(crate) cpu: Duration,
     pub(crate) wall: Duration,
+    /// The most that had been received and not yet acknowledged: what the broker makes of a receive maximum of 2,000.
+    pub(crate) unacknowledged: u32,
 }
 
 /// Drains `count` messages in a child process; with 0 it only makes the session.
@@ -34,14 +36,16 @@ pub(crate) fn in_a_child(port: u16, count: u32) -> Drained {
         .expect("this program starts once more");
     assert!(output.status.success(), "the bare drain failed");
     let text = String::from_utf8(output.stdout).expect("text");
-    let (cpu, wall) = text.trim().split_once(' ').expect("two numbers");
+    let mut numbers = text.split_whitespace();
+    let mut next = || number(numbers.next().expect("three numbers"));
     Drained {
-        cpu: Duration::from_micros(number(cpu)),
-        wall: Duration::from_micros(number(wall)),
+        cpu: Duration::from_micros(next()),
+        wall: Duration::from_micros(next()),
+        unacknowledged: u32::try_from(next()).expect("a count"),
     }
 }
 
-/// The child: connects, takes `count` messages and acknowledges each; prints CPU and wall time in microseconds.
+/// The child: connects, takes `count` messages and acknowledges each; prints CPU and wall time in microseconds, and the third number.
 pub(crate) fn run(port: u16, count: u32) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -51,9 +55,10 @@ pub(crate) fn run(port: u16, count: u32) {
         .block_on(async { tokio::time::timeout(LIMIT, drain(port, count)).await })
         .expect("a drain takes minutes at most");
     say(&format!(
-        "{} {}",
+        "{} {} {}",
         drained.cpu.as_micros(),
-        drained.wall.as_micros()
+        drained.wall.as_micros(),
+        drained.unacknowledged
     ));
 }
 
@@ -66,15 +71,15 @@ async fn drain(port: u16, count: u32) -> Drained {
         .set_receive_maximum(Some(2_000))
         .set_outgoing_inflight_upper_limit(100);
     let (client, mut connection) = AsyncClient::new(options, 65_535);
-    let (mut taken, mut acked) = (0, 0);
+    let (mut taken, mut acked, mut waiting) = (0, 0, 0);
     let mut clock = Stopwatch::start();
-    let mut idle = Cpu::of_this();
+    let mut idle = this_thread();
     let mut subscribed = false;
     while acked < count || !subscribed {
         match connection.poll().await.expect("the connection holds") {
             Event::Incoming(Packet::ConnAck(_)) => {
                 clock = Stopwatch::start();
-                idle = Cpu::of_this();
+                idle = this_thread();
                 client
                     .try_subscribe("appl/v1/#", QoS::AtLeastOnce)
                     .expect("room");
@@ -82,6 +87,7 @@ async fn drain(port: u16, count: u32) -> Drained {
             Event::Incoming(Packet::SubAck(_)) => subscribed = true,
             Event::Incoming(Packet::Publish(publish)) => {
                 taken += 1;
+                waiting = waiting.max(taken - acked);
                 client.try_ack(&publish).expect("room");
             }
             Event::Outgoing(Outgoing::PubAck(_)) => acked += 1,
@@ -90,8 +96,9 @@ async fn drain(port: u16, count: u32) -> Drained {
     }
     assert_eq!(taken, acked, "every message is acknowledged");
     let drained = Drained {
-        cpu: Cpu::of_this().since(idle),
+        cpu: this_thread().saturating_sub(idle),
         wall: clock.elapsed(),
+        unacknowledged: waiting,
     };
     leave(&client, &mut connection).await;
     drained

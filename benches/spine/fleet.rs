@@ -37,6 +37,10 @@ pub(crate) fn measure(influx: &Influxd, devices: u32) {
                 pause(FIRST_GAP);
             }
         }
+        if number % 5 == 4 {
+            flood.settle();
+            wait_for_all(&daemon, (number - 4) * devices);
+        }
     }
     flood.settle();
     let each = u32::try_from(moments.len()).expect("some hundreds");

@@ -39,13 +39,14 @@ pub(crate) fn measure(influx: &Influxd, messages: u32, rounds: usize) {
         let a = each(whole.saturating_sub(idle_cpu), messages);
         let b = each(drained.cpu, messages);
         say(&format!(
-            "path     round {}: foremend {a:.1} µs ({:.1} s, of which {:.2} s to start; wall {:.1} s), bare {b:.1} µs ({:.1} s; wall {:.1} s)",
+            "path     round {}: foremend {a:.1} µs ({:.1} s, of which {:.2} s to start; wall {:.1} s), bare {b:.2} µs ({:.2} s; wall {:.1} s; at most {} unacknowledged)",
             round + 1,
             whole.as_secs_f64(),
             idle_cpu.as_secs_f64(),
             wall.as_secs_f64(),
             drained.cpu.as_secs_f64(),
             drained.wall.as_secs_f64(),
+            drained.unacknowledged,
         ));
         ours.push(a);
         bare.push(b);
@@ -54,7 +55,7 @@ pub(crate) fn measure(influx: &Influxd, messages: u32, rounds: usize) {
     say(&format!(
         "path     CPU per message, min / median / max of {rounds} rounds of {messages}: foremend {} µs, bare rumqttc {} µs, ratio {} (of medians {:.1})",
         spread(&ours, 1),
-        spread(&bare, 1),
+        spread(&bare, 2),
         spread(&ratio, 1),
         quantile(&ours, 0.5) / quantile(&bare, 0.5),
     ));
@@ -106,7 +107,7 @@ fn publish(broker: &Broker, round: usize, messages: u32) {
 fn payload(at: f64, second: u32, device: u32) -> String {
     let noise = |prime: u32, range: u32| f64::from((second * prime + device * 31) % range);
     format!(
-        r#"{{"ts":{at:.3},"seq":{},"s":{{"water.outlet_temperature_c":{:.2},"water.inlet_temperature_c":{:.2},"water.flow_rate_lpm":{:.3},"heater.power_consumed_w":{:.1},"leakage.current_peak_ma":{:.3}}}}}"#,
+        r#"{{"ts":{at:.3},"seq":{},"s":{{"water.outlet_temperature_c":{:.2},"water.inlet_temperature_c":{:.2},"water.flow_rate_lpm":{:.3},"heater.power_average_w":{:.1},"leakage.current_max_ma":{:.3}}}}}"#,
         100_000 + second,
         37.0 + noise(7, 100) / 100.0,
         17.0 + noise(3, 50) / 100.0,
