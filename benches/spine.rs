@@ -24,8 +24,6 @@ mod rig;
 mod influxd;
 #[expect(
     dead_code,
-    clippy::duration_suboptimal_units,
-    clippy::single_match_else,
     reason = "written for tests, where other lints hold, and only a part of it is needed here"
 )]
 #[path = "../tests/support/daemon.rs"]

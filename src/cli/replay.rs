@@ -60,7 +60,7 @@ pub(super) struct Replay {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Keep the result as a data directory that `foremend run --data DIR` opens; it must be empty or not exist.
-    /// The daemon keeps its journal for journal.max_age, counted from the recording's own times.
+    /// The daemon keeps its journal for `journal.max_age`, counted from the recording's own times.
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
     /// Go on from a state that `foremend journal export --base FILE` wrote: only what came after it is played.

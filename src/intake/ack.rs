@@ -88,8 +88,9 @@ impl AckLane {
         for handle in handles {
             match &open.requests {
                 Some(requests) if handle.generation == open.generation => {
-                    // Cannot be full: the request queue holds more than may be unacknowledged. If it were, a new
-                    // connection is the only way not to lose the acknowledgement for good.
+                    // Full only with a broker that sends more than the receive maximum (mosquitto 2.0.11 does while it empties
+                    // a queue of more than 65,000): the client reads up to nine packets for each acknowledgement it
+                    // writes. A new connection is then the only way not to lose the acknowledgement for good.
                     if requests.try_ack(handle.pkid, handle.qos) {
                         acked += 1;
                     } else {

@@ -54,6 +54,8 @@ enum Ended {
     JournalRefused(SinkError),
     Closed,
     Lost(String),
+    /// More arrived than can be acknowledged at once: a long queue, from a broker that does not keep the receive maximum.
+    Choked,
 }
 
 /// A source and everything it keeps between connections.
@@ -136,6 +138,15 @@ impl Source {
                         .await;
                 }
                 Ended::Lost(error) => self.wait(error, false).await,
+                Ended::Choked => {
+                    // Much was taken on this connection, so the next one need not come later than after any first failure.
+                    self.backoff.reset();
+                    self.wait(
+                        "more came than could be acknowledged; the rest comes again".into(),
+                        false,
+                    )
+                    .await;
+                }
             }
             if *self.shutdown.borrow() || self.shutdown.has_changed().is_err() {
                 break Ok(());
@@ -414,7 +425,8 @@ impl Source {
             | Ended::TakenOver
             | Ended::Stalled
             | Ended::JournalRefused(_)
-            | Ended::Lost(_) => 0,
+            | Ended::Lost(_)
+            | Ended::Choked => 0,
         };
         self.short_connections >= CONTESTED_CONNECTIONS
     }
@@ -475,7 +487,7 @@ impl Source {
 fn troubled(trouble: Trouble) -> Ended {
     match trouble {
         Trouble::Journal(error) => Ended::JournalRefused(error),
-        Trouble::Stuck => Ended::Lost("an acknowledgement could not be sent".into()),
+        Trouble::Stuck => Ended::Choked,
     }
 }
 
