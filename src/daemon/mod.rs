@@ -136,7 +136,9 @@ pub async fn run(
     ready(address, &token_file);
     let failed = tokio::select! {
         _ = stop.wait_for(|stop| *stop) => None,
-        ended = &mut running.worker => Some(worker_error(ended)),
+        ended = &mut running.worker => Some(part_error("the worker", ended)),
+        // Without it no point is written and the journal is never freed: better stopped and seen.
+        ended = &mut running.consumer => Some(part_error("the series writer", ended)),
     };
     running.stop(failed).await
 }
@@ -170,15 +172,14 @@ impl Running {
         // Before anything is journalled: a start that cannot be is none.
         let listener = listen(config.http.listen).await?;
         let address = listener.local_addr()?;
-        let pipeline = recover::load(&checkpoints, &journal)?;
+        let tokens = Tokens::open(&config.data_dir)?;
+        let pipeline = recover::load(&checkpoints, &journal, store.position())?;
         let announced = announce(&journal, &pipeline, &config, profiles, words).await?;
 
-        let metrics = Metrics::default();
-        let registry = Arc::new(metrics.registry());
-        let shared = Arc::new(Shared::new(metrics, Arc::new(compiled)));
+        let (shared, registry) = shared(compiled);
         let (questions, asked) = mpsc::channel(QUESTIONS_LIMIT);
-        let (finish, finishing) = watch::channel(false);
-        let (closing, closes) = watch::channel(false);
+        let ((finish, finishing), (closing, closes)) =
+            (watch::channel(false), watch::channel(false));
         let stores = Stores {
             journal: journal.clone(),
             store: store.clone(),
@@ -207,7 +208,7 @@ impl Running {
             }),
             store: store.clone(),
             series: Arc::new(SeriesReader(series.clone())),
-            tokens: Tokens::open(&config.data_dir)?,
+            tokens,
             registry,
             closing: closes.clone(),
         };
@@ -240,22 +241,34 @@ impl Running {
         }
         within("the web server", self.web).await;
         self.finish.send_replace(true);
-        let result = match failed {
-            Some(error) => Err(error),
-            None => match tokio::time::timeout(STOP_LIMIT, self.worker).await {
+        // A part that failed has been looked at, and must not be again.
+        let worked = if self.worker.is_finished() && failed.is_some() {
+            Ok(())
+        } else {
+            match tokio::time::timeout(STOP_LIMIT, self.worker).await {
                 Ok(ended) => ended.context("the worker did not end well")?,
                 Err(_) => Err(anyhow::anyhow!(
                     "the worker did not finish within {STOP_LIMIT:?}; the journal has what is left"
                 )),
-            },
+            }
         };
-        within("the series", self.consumer).await;
+        if !(self.consumer.is_finished() && failed.is_some()) {
+            within("the series", self.consumer).await;
+        }
+        let result = failed.map_or(worked, Err);
         self.keeper.abort();
         self.store.close().await;
         let journal = self.journal;
         tokio::task::spawn_blocking(move || journal.close()).await?;
         result
     }
+}
+
+/// What the parts share, and the registry of its numbers.
+fn shared(profiles: Profiles) -> (Arc<Shared>, Arc<prometheus_client::registry::Registry>) {
+    let metrics = Metrics::default();
+    let registry = Arc::new(metrics.registry());
+    (Arc::new(Shared::new(metrics, Arc::new(profiles))), registry)
 }
 
 fn compile(
@@ -358,9 +371,12 @@ fn spawn_worker(worker: Worker) -> anyhow::Result<JoinHandle<anyhow::Result<()>>
     }))
 }
 
-fn worker_error(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Error {
+fn part_error(
+    part: &str,
+    ended: Result<anyhow::Result<()>, tokio::task::JoinError>,
+) -> anyhow::Error {
     match ended {
-        Ok(Ok(())) => anyhow::anyhow!("the worker ended by itself"),
+        Ok(Ok(())) => anyhow::anyhow!("{part} ended by itself"),
         Ok(Err(error)) => error,
         Err(error) => error.into(),
     }
@@ -378,7 +394,7 @@ async fn wait_for_worker(
             reached.context("the worker is gone")?;
             Ok(())
         }
-        ended = worker => Err(worker_error(ended)),
+        ended = worker => Err(part_error("the worker", ended)),
     }
 }
 

@@ -22,9 +22,26 @@ const PRESENCE: &str = "presence";
 /// The pipeline as of the newest snapshot; an empty one when there is none.
 ///
 /// # Errors
-/// When the snapshot cannot be read, or the journal no longer reaches back to it.
-pub(super) fn load(checkpoints: &Checkpoints, journal: &Journal) -> anyhow::Result<Pipeline> {
-    let Some(loaded) = checkpoints.load().context("cannot read the saved state")? else {
+/// When the snapshot cannot be read, the journal no longer reaches back to it, or the store is behind it and cannot be caught up.
+pub(super) fn load(
+    checkpoints: &Checkpoints,
+    journal: &Journal,
+    store: Position,
+) -> anyhow::Result<Pipeline> {
+    let loaded = checkpoints.load().context("cannot read the saved state")?;
+    // A state that is ahead of the store: the store was lost or is an older copy, and effects are missing in it.
+    if let Some(ahead) = loaded.as_ref().filter(|loaded| loaded.position > store) {
+        anyhow::ensure!(
+            journal.first() <= Position(1),
+            "the store ends at {store}, but {} at {}, and the journal begins at {} only: tickets are missing in the store; put the right store file back",
+            checkpoints.path().display(),
+            ahead.position,
+            journal.first()
+        );
+        tracing::warn!(store = %store, state = %ahead.position, "the store is behind the saved state; the whole journal is replayed");
+        return Ok(Pipeline::new());
+    }
+    let Some(loaded) = loaded else {
         anyhow::ensure!(
             journal.first() <= Position(1),
             "{} holds no state, and the journal begins at {} only: what came before cannot be replayed; put the state file back",

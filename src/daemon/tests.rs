@@ -256,7 +256,7 @@ async fn seen(dir: &Path, journal: &Journal) -> Vec<String> {
 async fn run_to_the_end(dir: &Path, journal: &Journal) {
     let store = Store::open(&dir.join(STORE), journal.id()).await.unwrap();
     let checkpoints = Checkpoints::open(&dir.join(STATE), journal.id()).unwrap();
-    let pipeline = recover::load(&checkpoints, journal).unwrap();
+    let pipeline = recover::load(&checkpoints, journal, store.position()).unwrap();
     let (_asker, questions) = mpsc::channel(1);
     let (_stopper, shutdown) = watch::channel(true);
     let parts = Parts {

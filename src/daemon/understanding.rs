@@ -3,6 +3,8 @@
 //! It is saved together with the memory of what was made into points and the position that both hold for. Leaves to others where
 //! the points go and when.
 
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -142,10 +144,15 @@ impl Understanding {
     }
 
     fn message(&mut self, received_at: Timestamp, message: &RawMessage) -> Vec<Understood> {
-        match self
-            .decode
-            .decode(received_at, message, &KnownModels(&self.profiles))
-        {
+        let (decode, models) = (&mut self.decode, KnownModels(&self.profiles));
+        // As in the pipeline: a message that breaks decoding is refused alone.
+        let decoded = catch_unwind(AssertUnwindSafe(|| {
+            decode.decode(received_at, message, &models)
+        }));
+        let Ok(decoded) = decoded else {
+            return Vec::new();
+        };
+        match decoded {
             Decoded::Telemetry(telemetry) => {
                 let program = self.profiles.get(telemetry.device.model()).cloned();
                 vec![Understood { telemetry, program }]

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -26,7 +28,6 @@ use crate::pipeline::Answer;
 use crate::pipeline::Effects;
 use crate::pipeline::Pipeline;
 use crate::store::Store;
-use crate::store::StoreError;
 use crate::telemetry::MINUTE_MS;
 use crate::telemetry::Position;
 use crate::telemetry::Record;
@@ -61,6 +62,10 @@ pub(super) struct Worker {
     snapshot_at: i64,
     snapshot_position: Position,
     position_written_at: i64,
+    /// When the newest entry was stepped, by the monotonic clock, ms.
+    stepped_at: i64,
+    /// A tick is on its way to the journal.
+    tick_under_way: Arc<AtomicBool>,
     answers: BTreeMap<Position, Answer>,
     waiting: BTreeMap<Position, oneshot::Sender<Option<Answer>>>,
 }
@@ -84,6 +89,8 @@ impl Worker {
             snapshot_at: clock::monotonic_ms(),
             snapshot_position: pipeline.position(),
             position_written_at: 0,
+            stepped_at: clock::monotonic_ms(),
+            tick_under_way: Arc::default(),
             answers: BTreeMap::new(),
             waiting: BTreeMap::new(),
             pipeline,
@@ -121,7 +128,7 @@ impl Worker {
                 self.answer(question);
             }
         }
-        self.snapshot()
+        self.snapshot().await
     }
 
     /// Reads, steps and commits one batch.
@@ -150,12 +157,13 @@ impl Worker {
                 "the journal says that {durable} is durable and gives nothing from {from} on"
             );
         };
+        self.stepped_at = clock::monotonic_ms();
         self.commit(last.position, last.received_at, &effects)
             .await?;
         self.tell(&mut effects, last.position);
         let due = clock::monotonic_ms() - self.snapshot_at >= SNAPSHOT_EVERY_MS;
         if due || last.position.0 - self.snapshot_position.0 >= SNAPSHOT_EVERY_ENTRIES {
-            self.snapshot()?;
+            self.snapshot().await?;
         }
         while let Ok(question) = self.parts.questions.try_recv() {
             self.answer(question);
@@ -225,7 +233,7 @@ impl Worker {
                 .await
             {
                 Ok(_) => break,
-                Err(error @ StoreError::TwoOpenTickets { .. }) => {
+                Err(error) if !error.is_retryable() => {
                     return Err(error).context("the store and the decisions disagree; stopped so that nothing worse happens");
                 }
                 Err(error) => {
@@ -241,7 +249,7 @@ impl Worker {
     }
 
     /// Saves the state as of the pipeline's position. The pipeline waits meanwhile: some milliseconds for thousands of devices.
-    fn snapshot(&mut self) -> anyhow::Result<()> {
+    async fn snapshot(&mut self) -> anyhow::Result<()> {
         self.snapshot_at = clock::monotonic_ms();
         let position = self.pipeline.position();
         let Some(received_at) = self
@@ -251,6 +259,10 @@ impl Worker {
         else {
             return Ok(());
         };
+        // The store's position first: a state that is ahead of it says at the next start that effects are missing.
+        self.position_written_at = i64::MIN / 2;
+        self.commit(position, received_at, &Effects::default())
+            .await?;
         let rows = self.pipeline.take_changed_rows();
         recover::save(&self.parts.checkpoints, position, received_at, rows)
             .context("cannot save the state")?;
@@ -264,31 +276,38 @@ impl Worker {
 
     /// Asks the journal for a tick when something is due, or a minute went by.
     fn tick_if_due(&mut self) {
-        if self.next_tick() > clock::wall() {
+        if self.next_tick() > self.journal_now() || self.tick_under_way.swap(true, Ordering::AcqRel)
+        {
             return;
         }
+        let under_way = Arc::clone(&self.tick_under_way);
+        let done = Box::new(move |_| under_way.store(false, Ordering::Release));
         // A full journal takes no tick; whatever is due then fires with the next record that fits.
-        if let Err(error) = self
-            .parts
-            .journal
-            .append(vec![Record::Tick], Box::new(|_| {}))
-        {
+        if let Err(error) = self.parts.journal.append(vec![Record::Tick], done) {
             tracing::debug!(error = %error, "no tick could be written");
         }
+    }
+
+    /// What the journal's time is now: it goes on from the newest record, also when the wall clock was set back.
+    fn journal_now(&self) -> Timestamp {
+        let since = clock::monotonic_ms() - self.stepped_at;
+        self.pipeline
+            .last_received_at()
+            .map_or_else(clock::wall, |last| last + since)
     }
 
     fn next_tick(&self) -> Timestamp {
         let regular = self
             .pipeline
             .last_received_at()
-            .map_or_else(clock::wall, |last| last + TICK_EVERY_MS);
+            .map_or_else(|| self.journal_now(), |last| last + TICK_EVERY_MS);
         self.pipeline
             .next_due()
             .map_or(regular, |due| due.min(regular))
     }
 
     fn until_next_look(&self) -> Duration {
-        let wait = self.next_tick().since(clock::wall());
+        let wait = self.next_tick().since(self.journal_now());
         Duration::from_millis(u64::try_from(wait).unwrap_or(0)).max(SHORTEST_LOOK)
     }
 

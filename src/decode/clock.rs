@@ -118,7 +118,7 @@ impl Clock {
     }
 
     /// Takes in the time of a live message (not retained, not queued, not a batch, not a repetition).
-    pub(super) fn learn(&mut self, received_at: Timestamp, stamp: Stamp, window: Window) {
+    pub(super) fn learn(&mut self, received_at: Timestamp, stamp: Stamp) {
         let Stamp::At(ms) = stamp else { return };
         let lag_ms = received_at.ms().saturating_sub(ms);
         match &mut self.live {
@@ -127,9 +127,9 @@ impl Clock {
             }
             live => *live = Some(Span::of(received_at, lag_ms)),
         }
-        if lag_ms < -window.future_ms && lag_ms < self.offset_ms.saturating_sub(TOLERANCE_MS) {
-            // Receipt stands in for such a time in any case. A second message must agree before the clock is held to be
-            // ahead, so that one stray time does not spoil the hour after it.
+        if lag_ms < -TOLERANCE_MS && lag_ms < self.offset_ms.saturating_sub(TOLERANCE_MS) {
+            // A second message must agree before the clock is held to be ahead: one stray time would make all that follows
+            // look old, and what looks old moves no hold.
             let agreed = self.ahead_ms.filter(|ahead| near(*ahead, lag_ms));
             self.ahead_ms = Some(lag_ms);
             if let Some(ahead) = agreed {

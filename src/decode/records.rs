@@ -101,7 +101,7 @@ impl Arrival<'_> {
             && !self.message.queued
             && !self.message.dup
         {
-            device.clock.learn(self.received_at, stamp, self.window);
+            device.clock.learn(self.received_at, stamp);
         }
         let judged = device.clock.judge(self.received_at, record.at, self.window);
         telemetry.lag_ms = judged.lag_ms;

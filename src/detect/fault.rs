@@ -360,7 +360,8 @@ fn decide(slot: &FaultSlot, look: Look, pass: &Pass, fault: &Fault) -> Option<Ch
 fn apply(slot: &mut FaultSlot, look: Look, pass: &Pass) {
     slot.known = look.known || look.stage.is_some();
     slot.judged |= slot.known;
-    if slot.await_over && look.known && look.stage.is_none() {
+    // An early stage that cannot be judged must not keep a fault stage that is over from rising again.
+    if slot.await_over && (look.known || look.fault_known) && look.stage.is_none() {
         slot.await_over = false;
     }
     let only_early =

@@ -22,6 +22,8 @@ pub(super) struct Held {
     unknown_since: Option<i64>,
     /// True samples.
     samples: u32,
+    /// When the last of them was taken: the same reading told twice is one sample.
+    sampled_at: Option<i64>,
 }
 
 /// What a hold needs to be complete.
@@ -69,10 +71,12 @@ impl Held {
                 if self.since.is_none() {
                     self.since = Some(pass.t);
                     self.counted = 0;
+                    self.sampled_at = None;
                 }
                 self.mark = pass.run;
-                if sample {
+                if sample && self.sampled_at.is_none_or(|at| pass.t > at) {
                     self.samples = self.samples.saturating_add(1);
+                    self.sampled_at = Some(pass.t);
                 }
                 Some(self.complete(rule))
             }

@@ -152,3 +152,12 @@ d = { per = "sample", value = "v", unit = "V", label = { en = "d", zh = "d" } }"
     bench.tele(5.0, &[("v", 6.0)]);
     assert_eq!(bench.told(), ["Raised f.fault @5"]);
 }
+
+#[test]
+fn the_same_reading_told_twice_is_one_sample() {
+    let mut bench = hold("held(out >= 48 °C, 3 s)");
+    bench.tele(0.0, &[("out", 61.0)]);
+    bench.tele(0.0, &[("out", 61.0)]);
+    bench.wait(100.0);
+    assert!(bench.told().is_empty());
+}

@@ -415,3 +415,16 @@ fn a_recheck_of_a_device_that_never_spoke_ends_quietly() {
     bench.wait(40.0 * 86_400.0);
     assert_eq!(bench.detector.next_due(), None);
 }
+
+#[test]
+fn an_early_stage_that_cannot_be_judged_keeps_no_closed_fault_from_rising_again() {
+    let keys = "warn = \"w > 10 V\"\nfault = \"v > 20 V\"\nclear = \"v < 5 V\"\nlatched = { fault = true }";
+    let mut bench = bench(keys);
+    bench.tele(0.0, &[("v", 21.0)]);
+    assert_eq!(bench.told(), ["Raised f.fault @0"]);
+    bench.command(10.0, &command("f", "rearm"));
+    // `w` was never told, so the early stage is unknown all the time.
+    bench.tele(20.0, &[("v", 1.0)]);
+    bench.tele(30.0, &[("v", 22.0)]);
+    assert_eq!(bench.told(), ["Raised f.fault @30"]);
+}
