@@ -47,6 +47,7 @@ use crate::web::SeriesRead;
 use crate::web::SeriesReadError;
 use crate::web::SeriesSample;
 use crate::web::SubmitError;
+use crate::web::Unwritten;
 use crate::web::WordList;
 
 /// Name of the series' trouble.
@@ -196,9 +197,19 @@ impl Backend for DaemonBackend {
             asked
                 .await
                 .flatten()
-                .map(|view| view::live(&view, program.as_deref()))
+                .map(|known| view::live(&known, program.as_deref(), clock::wall()))
         }
         .boxed()
+    }
+
+    fn unwritten(
+        &self,
+        devices: Vec<DeviceId>,
+    ) -> BoxFuture<'static, BTreeMap<DeviceId, Unwritten>> {
+        let asked = self
+            .clone()
+            .ask(move |reply| Question::Unwritten { devices, reply });
+        async move { view::unwritten(asked.await.unwrap_or_default()) }.boxed()
     }
 
     fn fault_counts(&self, model: &str) -> BoxFuture<'static, BTreeMap<SmolStr, FaultCounts>> {

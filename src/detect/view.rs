@@ -4,12 +4,14 @@
 
 use smol_str::SmolStr;
 
+use super::blind::{self, Blind};
 use super::body::{NEVER, Pass};
 use super::device::Device;
+use super::distance::{self, StageView};
 use super::eval::Eval;
-use super::fault::held_back;
+use super::fault::eval;
 use super::plan::Plan;
-use crate::profile::{Cond, Fault, Field, NodeKind, Num, RuleState, SignalIdx, Stage};
+use crate::profile::{RuleState, Stage};
 use crate::telemetry::{Identity, Timestamp};
 
 /// The state of a fault, as people know it.
@@ -53,8 +55,10 @@ pub struct FaultView {
     pub stage: Option<Stage>,
     /// Since when, by the device's time.
     pub since: Option<Timestamp>,
-    /// Why it cannot be judged now: the gate, the signal that is missing, the values that are too few, the fault in its way.
-    pub blind: Option<String>,
+    /// Why it cannot be judged now.
+    pub blind: Option<Blind>,
+    /// Its stages with their terms and how far each is from its limit, worst last.
+    pub stages: Vec<StageView>,
     /// A repair is being watched.
     pub rechecking: bool,
     /// Only recorded: opens no ticket.
@@ -90,6 +94,7 @@ impl Device {
             Some(plan) => {
                 let mut pass = Pass::for_plan(plan);
                 pass.t = self.head.clock;
+                pass.day = self.head.day.unwrap_or(0);
                 (self.signals(plan, &pass), self.faults(plan, &pass))
             }
             None => (Vec::new(), Vec::new()),
@@ -147,117 +152,16 @@ impl Device {
                 state,
                 stage: slot.active,
                 since: slot.active.map(|_| Timestamp::from_ms(slot.raised)),
-                blind: if slot.known {
+                blind: if slot.known && !self.head.frozen {
                     None
                 } else {
-                    Some(self.blindness(plan, pass, at, rule))
+                    Some(blind::why(self, plan, pass, at, rule))
                 },
+                stages: distance::stages(eval(plan, &self.body, pass, at), rule),
                 rechecking: slot.recheck.is_some(),
                 shadow: rule.state == RuleState::Shadow,
             });
         }
         views
     }
-
-    fn blindness(&self, plan: &Plan, pass: &Pass, at: usize, fault: &Fault) -> String {
-        if self.head.frozen {
-            return "frozen after an internal error".to_owned();
-        }
-        if let Some(by) = held_back(plan, &self.body, at) {
-            let name = plan.program.faults.get(by).map(|f| f.name.as_str());
-            return format!("fault {}", name.unwrap_or_default());
-        }
-        let eval = Eval::new(plan, &self.body, pass);
-        for stage in [&fault.fault, &fault.warn].into_iter().flatten() {
-            if let Some(gate) = &stage.gate {
-                match eval.cond(gate) {
-                    Some(true) => {}
-                    Some(false) => return "gate".to_owned(),
-                    None => {
-                        let missing = missing(plan, eval, gate);
-                        return missing.unwrap_or_else(|| "gate".to_owned());
-                    }
-                }
-            }
-            if let Some(reason) = missing(plan, eval, &stage.when) {
-                return reason;
-            }
-        }
-        "nothing was seen yet".to_owned()
-    }
-}
-
-/// The first thing that makes a condition unknown.
-fn missing(plan: &Plan, eval: Eval<'_>, cond: &Cond) -> Option<String> {
-    if eval.cond(cond).is_some() {
-        return None;
-    }
-    match cond {
-        Cond::Signal(signal) | Cond::Invalid(signal) => Some(named(plan, *signal)),
-        Cond::Compare { left, right, .. } => {
-            missing_num(plan, eval, left).or_else(|| missing_num(plan, eval, right))
-        }
-        Cond::Within {
-            value, low, high, ..
-        } => [value, low, high]
-            .into_iter()
-            .find_map(|num| missing_num(plan, eval, num)),
-        Cond::Node(node) => missing_node(plan, eval, *node),
-        Cond::Not(inner) => missing(plan, eval, inner),
-        Cond::All(all) | Cond::Any(all) => all.iter().find_map(|inner| missing(plan, eval, inner)),
-        Cond::Requires { node, count, inner } => {
-            let have = eval.node(*node, Field::Value);
-            if have.is_some_and(|have| have >= f64::from(*count)) {
-                missing(plan, eval, inner)
-            } else {
-                let text = plan.program.nodes.get(*node).map(|n| n.text.as_str());
-                Some(format!(
-                    "requires {}: {} of {count}",
-                    text.unwrap_or_default(),
-                    have.unwrap_or(0.0)
-                ))
-            }
-        }
-        Cond::Const(_)
-        | Cond::Event(_)
-        | Cond::Running(_)
-        | Cond::BaselineReady(_)
-        | Cond::Has(_)
-        | Cond::Raised(_) => None,
-    }
-}
-
-fn missing_num(plan: &Plan, eval: Eval<'_>, num: &Num) -> Option<String> {
-    if eval.num(num).is_some() {
-        return None;
-    }
-    match num {
-        Num::Signal(signal) => Some(named(plan, *signal)),
-        Num::Derive(derive) => plan
-            .program
-            .derives
-            .get(*derive)
-            .map(|derive| format!("derive {}", derive.name)),
-        Num::Node(node, _) => missing_node(plan, eval, *node),
-        Num::Neg(inner) | Num::Abs(inner) => missing_num(plan, eval, inner),
-        Num::Binary(_, left, right) => {
-            missing_num(plan, eval, left).or_else(|| missing_num(plan, eval, right))
-        }
-        Num::Const(_) | Num::Limit(_) => None,
-    }
-}
-
-fn missing_node(plan: &Plan, eval: Eval<'_>, node: usize) -> Option<String> {
-    let rule = plan.program.nodes.get(node)?;
-    let inner = match &rule.kind {
-        NodeKind::HeldFor { cond, .. } => missing(plan, eval, cond),
-        NodeKind::Window { input, .. } => missing_num(plan, eval, input),
-        _ => None,
-    };
-    inner.or_else(|| Some(rule.text.to_string()))
-}
-
-fn named(plan: &Plan, signal: SignalIdx) -> String {
-    let path = plan.program.signals.get(signal).map(|s| s.path.as_str());
-    format!("signal {}", path.unwrap_or_default())
 }

@@ -12,6 +12,8 @@ mod problem;
 
 mod extract;
 
+mod fresh;
+
 mod guard;
 
 mod once;
@@ -38,9 +40,9 @@ use problem::Problem;
 
 pub use auth::{ADMIN_TOKEN_FILE, Caller, TokenError, Tokens};
 pub use backend::{
-    ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveDevice,
-    LiveFault, LiveSignal, RefusalKind, SeriesQuery, SeriesRead, SeriesReadError, SeriesSample,
-    SubmitError, WordList,
+    ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveClock,
+    LiveDevice, LiveFault, LiveSignal, RefusalKind, SeriesQuery, SeriesRead, SeriesReadError,
+    SeriesSample, SignalState, SubmitError, Unwritten, WordList,
 };
 pub use serve::serve;
 
