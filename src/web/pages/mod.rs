@@ -25,6 +25,8 @@ mod parts;
 
 mod preferences;
 
+mod queue;
+
 mod refusal;
 
 mod session;
@@ -53,16 +55,15 @@ use axum::routing::post;
 use super::WebState;
 use super::guard;
 
-use frame::Frame;
-use frame::Nav;
 use refusal::Refusal;
 pub(super) use session::Sessions;
-use visit::Posted;
 use visit::Visit;
 
 /// The pages' own addresses; everything but the login and the assets needs a login.
 pub(super) fn routes(state: &WebState) -> Router<WebState> {
     Router::new()
+        .route("/", get(queue::show))
+        .route("/tickets/actions", post(queue::act))
         .route("/login", get(login::show).post(login::enter))
         .route("/logout", post(login::leave))
         .route("/preferences", post(preferences::save))

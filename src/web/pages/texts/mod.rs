@@ -124,6 +124,36 @@ impl Texts {
     }
 }
 
+/// A number of things, also by reference, as templates hand it.
+pub(in crate::web) trait Countable {
+    /// How many.
+    fn count(&self) -> u64;
+}
+
+impl Countable for u64 {
+    fn count(&self) -> u64 {
+        *self
+    }
+}
+
+impl Countable for u32 {
+    fn count(&self) -> u64 {
+        u64::from(*self)
+    }
+}
+
+impl Countable for usize {
+    fn count(&self) -> u64 {
+        *self as u64
+    }
+}
+
+impl<T: Countable> Countable for &T {
+    fn count(&self) -> u64 {
+        T::count(self)
+    }
+}
+
 /// A message with its variables; shown, it is plain text that a template escapes.
 pub(in crate::web) struct Sentence<'k> {
     texts: Texts,
@@ -137,9 +167,8 @@ impl Sentence<'_> {
         clippy::cast_precision_loss,
         reason = "counts of things, far below 2^53"
     )]
-    pub(in crate::web) fn num(mut self, name: &'static str, value: impl TryInto<u64>) -> Self {
-        let value = value.try_into().unwrap_or_default();
-        self.args.set(name, value as f64);
+    pub(in crate::web) fn num(mut self, name: &'static str, value: impl Countable) -> Self {
+        self.args.set(name, value.count() as f64);
         self
     }
 
