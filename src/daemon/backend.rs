@@ -228,7 +228,8 @@ impl Backend for DaemonBackend {
     ) -> BoxFuture<'static, Result<HeardPage, HeardError>> {
         let (journal, sources) = (self.journal.clone(), Arc::clone(&self.sources));
         let device = device.clone();
-        let look = move || messages::heard(&journal, &sources, &device, before, limit);
+        let profiles = self.shared.profiles();
+        let look = move || messages::heard(&journal, &sources, &profiles, &device, before, limit);
         async move {
             match tokio::task::spawn_blocking(look).await {
                 Ok(Ok(page)) => Ok(page),

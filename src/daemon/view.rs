@@ -6,11 +6,13 @@ use smol_str::SmolStr;
 
 use super::shared::Known;
 use crate::detect::Blind;
+use crate::detect::DeriveView;
 use crate::detect::DeviceView;
 use crate::detect::FaultState;
 use crate::detect::FaultView;
 use crate::detect::SignalView;
 use crate::pipeline::Presence;
+use crate::profile::Per;
 use crate::profile::Program;
 use crate::profile::Signal;
 use crate::profile::SignalKind;
@@ -20,6 +22,7 @@ use crate::telemetry::DeviceId;
 use crate::telemetry::Timestamp;
 use crate::web::FaultCounts;
 use crate::web::LiveClock;
+use crate::web::LiveDerive;
 use crate::web::LiveDevice;
 use crate::web::LiveFault;
 use crate::web::LiveSignal;
@@ -40,6 +43,11 @@ pub(super) fn live(known: &Known, program: Option<&Program>, now: Timestamp) -> 
             .signals
             .iter()
             .filter_map(|signal| Some(live_signal(signal, rule(&signal.path)?, now)))
+            .collect(),
+        derives: view
+            .derives
+            .iter()
+            .filter_map(|derive| live_derive(derive, program?))
             .collect(),
         faults: view.faults.iter().map(live_fault).collect(),
         last_event: view.last_event,
@@ -84,6 +92,22 @@ fn live_signal(signal: &SignalView, rule: &Signal, now: Timestamp) -> LiveSignal
         last_shown,
         state: signal_state(signal, rule, now),
     }
+}
+
+fn live_derive(derive: &DeriveView, program: &Program) -> Option<LiveDerive> {
+    let rule = program
+        .derives
+        .iter()
+        .find(|rule| rule.name == derive.name)?;
+    Some(LiveDerive {
+        name: rule.name.clone(),
+        label: rule.label.clone(),
+        unit: rule.unit.symbol.clone(),
+        value: derive.value,
+        at: derive.at,
+        normal: derive.normal,
+        stored: rule.per != Per::Sample,
+    })
 }
 
 /// Detection looked when the device last spoke; a person looks now.

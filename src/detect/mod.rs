@@ -68,7 +68,7 @@ pub use detector::{DetectOut, Detector};
 pub use distance::{HoldView, OwnNormal, StageView, TermView};
 pub use event::{DerivedValue, DetectCommand, Evidence, FaultEvent, FaultEventKind};
 pub use snapshot::RestoreError;
-pub use view::{DeviceView, FaultState, FaultView, SignalView};
+pub use view::{DeriveView, DeviceView, FaultState, FaultView, SignalView};
 
 #[cfg(test)]
 mod tests;

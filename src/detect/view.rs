@@ -44,6 +44,19 @@ pub struct SignalView {
     pub invalid: bool,
 }
 
+/// A derived value as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeriveView {
+    /// Name in the profile.
+    pub name: SmolStr,
+    /// Last value, in the derive's own unit.
+    pub value: Option<f64>,
+    /// When, by the device's time.
+    pub at: Option<Timestamp>,
+    /// The frozen baseline of its newest mode: median and robust spread, in the same unit.
+    pub normal: Option<(f64, f64)>,
+}
+
 /// A fault as it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultView {
@@ -82,6 +95,8 @@ pub struct DeviceView {
     pub frozen: bool,
     /// Its signals, in the profile's order.
     pub signals: Vec<SignalView>,
+    /// Its derived values, in the profile's order.
+    pub derives: Vec<DeriveView>,
     /// Its faults, in the profile's order; those that are off are left out.
     pub faults: Vec<FaultView>,
 }
@@ -90,14 +105,18 @@ impl Device {
     /// What there is to show.
     pub(super) fn view(&self) -> DeviceView {
         let moment = |ms: i64| (ms > NEVER).then(|| Timestamp::from_ms(ms));
-        let (signals, faults) = match &self.plan {
+        let (signals, derives, faults) = match &self.plan {
             Some(plan) => {
                 let mut pass = Pass::for_plan(plan);
                 pass.t = self.head.clock;
                 pass.day = self.head.day.unwrap_or(0);
-                (self.signals(plan, &pass), self.faults(plan, &pass))
+                (
+                    self.signals(plan, &pass),
+                    self.derives(plan),
+                    self.faults(plan, &pass),
+                )
             }
-            None => (Vec::new(), Vec::new()),
+            None => (Vec::new(), Vec::new(), Vec::new()),
         };
         DeviceView {
             identity: self.head.identity.clone(),
@@ -107,8 +126,26 @@ impl Device {
             last_event: moment(self.head.clock),
             frozen: self.head.frozen,
             signals,
+            derives,
             faults,
         }
+    }
+
+    fn derives(&self, plan: &Plan) -> Vec<DeriveView> {
+        let rules = plan.program.derives.iter().zip(&self.body.derives);
+        rules
+            .map(|(rule, state)| DeriveView {
+                name: rule.name.clone(),
+                value: state.value.map(|value| rule.unit.from_base(value)),
+                at: (state.at > NEVER).then(|| Timestamp::from_ms(state.at)),
+                normal: state.frozen(state.mode).map(|frozen| {
+                    (
+                        rule.unit.from_base(frozen.median),
+                        rule.unit.from_base(frozen.spread),
+                    )
+                }),
+            })
+            .collect()
     }
 
     fn signals(&self, plan: &Plan, pass: &Pass) -> Vec<SignalView> {

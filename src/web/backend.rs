@@ -85,6 +85,35 @@ pub struct HeardMessage {
     pub received_at: Timestamp,
     /// The message itself.
     pub message: RawMessage,
+    /// What decoding makes of it.
+    pub understood: Understood,
+}
+
+/// What decoding makes of a message when it looks once more. Whether it was refused then is in the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Understood {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// It is the same as one shortly before it.
+    Repeated,
+    /// This.
+    Said(Said),
+}
+
+/// What a message said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Records in it.
+    pub records: usize,
+    /// Values in these.
+    pub values: usize,
+    /// The occurrence that it told, when it told only one record.
+    pub event: Option<SmolStr>,
+    /// It told whether the device is online.
+    pub online: Option<bool>,
+    /// It told what the device is.
+    pub identity: bool,
 }
 
 /// The journal cannot be read there.
@@ -214,6 +243,8 @@ pub struct Unwritten {
 pub struct LiveDevice {
     /// Last values, in the profile's order.
     pub signals: Vec<LiveSignal>,
+    /// Derived values, in the profile's order.
+    pub derives: Vec<LiveDerive>,
     /// Its faults, in the profile's order.
     pub faults: Vec<LiveFault>,
     /// Its newest record, by its own time.
@@ -264,6 +295,25 @@ pub struct LiveSignal {
     pub last_shown: Option<String>,
     /// Whether it counts now.
     pub state: SignalState,
+}
+
+/// The last value of a derive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveDerive {
+    /// Name in the profile.
+    pub name: SmolStr,
+    /// In words.
+    pub label: Text,
+    /// Unit; empty for pure numbers.
+    pub unit: SmolStr,
+    /// Last value, in that unit.
+    pub value: Option<f64>,
+    /// When, by the device's time.
+    pub at: Option<Timestamp>,
+    /// The device's own normal: frozen median and robust spread.
+    pub normal: Option<(f64, f64)>,
+    /// Its values are in the series: those of sessions and days are, those of single samples follow from the signals.
+    pub stored: bool,
 }
 
 /// Whether a signal's last value counts now.

@@ -47,8 +47,8 @@ use problem::Problem;
 pub use auth::{ADMIN_TOKEN_FILE, Caller, TokenError, Tokens};
 pub use backend::{
     ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveClock,
-    LiveDevice, LiveFault, LiveSignal, RefusalKind, SeriesQuery, SeriesRead, SeriesReadError,
-    SeriesSample, SignalState, SubmitError, Unwritten, WordList,
+    LiveDerive, LiveDevice, LiveFault, LiveSignal, RefusalKind, Said, SeriesQuery, SeriesRead,
+    SeriesReadError, SeriesSample, SignalState, SubmitError, Understood, Unwritten, WordList,
 };
 pub use serve::serve;
 

@@ -19,7 +19,7 @@ use crate::telemetry::{Control, DeviceId, Position, RawMessage, Text, TicketActi
 use crate::web::{
     ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveDevice,
     LiveFault, RefusalKind, SeriesQuery, SeriesRead, SeriesReadError, SeriesSample, SubmitError,
-    Unwritten, WordList,
+    Understood, Unwritten, WordList,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_120);
@@ -168,6 +168,7 @@ impl Backend for Double {
                 content_type: None,
                 oversize: None,
             },
+            understood: Understood::Nothing,
         });
         let items: Vec<_> = items.collect();
         let next = items.last().map(|item| item.position);
