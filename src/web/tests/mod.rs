@@ -79,6 +79,9 @@ async fn site_that_waits(answer_wait: Duration) -> Site {
         tokens: Tokens::single("admin", TOKEN),
         registry: Arc::new(registry),
         closing: closing.subscribe(),
+        site: crate::web::Site {
+            timezone: chrono_tz::Asia::Shanghai,
+        },
     };
     let router = assemble(handles, answer_wait);
     Site {
