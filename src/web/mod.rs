@@ -12,6 +12,8 @@ mod problem;
 
 mod extract;
 
+mod fresh;
+
 mod guard;
 
 mod once;
@@ -44,9 +46,9 @@ use problem::Problem;
 
 pub use auth::{ADMIN_TOKEN_FILE, Caller, TokenError, Tokens};
 pub use backend::{
-    ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveDevice,
-    LiveFault, LiveSignal, RefusalKind, SeriesQuery, SeriesRead, SeriesReadError, SeriesSample,
-    SubmitError, WordList,
+    ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveClock,
+    LiveDerive, LiveDevice, LiveFault, LiveSignal, RefusalKind, Said, SeriesQuery, SeriesRead,
+    SeriesReadError, SeriesSample, SignalState, SubmitError, Understood, Unwritten, WordList,
 };
 pub use serve::serve;
 
