@@ -10,6 +10,8 @@ mod double;
 
 mod events;
 
+mod overviews;
+
 mod pages;
 
 mod reads;
