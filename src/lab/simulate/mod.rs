@@ -21,6 +21,9 @@ mod place;
 mod plan;
 mod toilet;
 
+#[cfg(test)]
+mod tests;
+
 pub use appliance::{Published, Quirk, SimulatedDevice};
 pub use failure::{Failure, FailureKind, PlannedFailure};
 pub use fleet::Fleet;
