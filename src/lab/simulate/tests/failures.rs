@@ -37,6 +37,23 @@ fn told_in_time(kind: FailureKind, hours: i64, days: i64) {
 }
 
 #[test]
+fn a_repaired_heater_is_as_new() {
+    let mut playing = Playing::new(failing(FailureKind::HeaterWeak, 5, 0));
+    playing.until(FROM + 4 * DAY_MS);
+    assert!(playing.fleet.devices()[0].failures.len() == 1);
+    playing.fleet.repair(0, FROM + 4 * DAY_MS);
+    assert_eq!(playing.fleet.devices()[0].failures, []);
+    playing.until(FROM + 8 * DAY_MS);
+    let changes: Vec<Change> = playing.played.told.iter().map(|told| told.change).collect();
+    assert_eq!(
+        changes,
+        [Change::Opened, Change::Cleared],
+        "{:#?}",
+        playing.played.lines()
+    );
+}
+
+#[test]
 #[ignore = "exploration"]
 fn explore() {
     let get = |name: &str, or: u64| {

@@ -46,10 +46,11 @@ fn plan(seed: u64, toilets: usize) -> FleetPlan {
     }
 }
 
-/// A ticket that was opened or worsened.
+/// A ticket that was opened or worsened, or whose condition is over.
 #[derive(Debug)]
 struct Told {
     at: Timestamp,
+    change: Change,
     device: DeviceId,
     fault: String,
     line: String,
@@ -60,6 +61,7 @@ struct Told {
 struct Played {
     told: Vec<Told>,
     rejected: Vec<Rejected>,
+    derived: Vec<crate::detect::DerivedValue>,
     counts: Counts,
 }
 
@@ -70,38 +72,63 @@ impl Played {
     }
 }
 
-/// Lives so many days of a fleet through the pipeline, with the shipped profiles.
+/// A fleet that lives in front of a pipeline with the shipped profiles.
+struct Playing {
+    fleet: Fleet,
+    player: Replayer,
+    played: Played,
+}
+
+impl Playing {
+    fn new(plan: FleetPlan) -> Self {
+        Self {
+            fleet: Fleet::new(plan),
+            player: Replayer::new(Some(world()), ProfilesFrom::World),
+            played: Played::default(),
+        }
+    }
+
+    /// Lives up to this time.
+    fn until(&mut self, until: Timestamp) {
+        while self.fleet.peek_at().is_some_and(|at| at < until) {
+            let published = self.fleet.next().expect("it was there");
+            let (at, mut effects) = (published.at, Effects::default());
+            let record = Record::Message(published.into_message("listener"));
+            self.player.feed(at, record, &mut effects);
+            self.played.take(effects);
+        }
+        let mut effects = Effects::default();
+        self.player.finish(until, &mut effects);
+        self.played.take(effects);
+    }
+}
+
+/// Lives so many days of a fleet.
 fn play(plan: FleetPlan, days: i64) -> Played {
     let until = plan.from + days * DAY_MS;
-    let mut fleet = Fleet::new(plan);
-    let mut player = Replayer::new(Some(world()), ProfilesFrom::World);
-    let mut played = Played::default();
-    while fleet.peek_at().is_some_and(|at| at < until) {
-        let Some(published) = fleet.next() else { break };
-        let mut effects = Effects::default();
-        let record = Record::Message(published.clone().into_message("listener"));
-        player.feed(published.at, record, &mut effects);
-        played.take(effects);
-    }
-    let mut effects = Effects::default();
-    player.finish(until, &mut effects);
-    played.take(effects);
-    played
+    let mut playing = Playing::new(plan);
+    playing.until(until);
+    playing.played
 }
 
 impl Played {
     fn take(&mut self, effects: Effects) {
         assert_eq!(effects.alerts, [""; 0]);
         for change in effects.changes {
-            if matches!(change.change, Change::Opened | Change::Worsened) {
+            if matches!(
+                change.change,
+                Change::Opened | Change::Worsened | Change::Cleared
+            ) {
                 self.told.push(Told {
                     at: change.at,
+                    change: change.change,
                     device: change.ticket.device.clone(),
                     fault: change.ticket.fault.to_string(),
-                    line: format!("{} {}", change.at, change_text(&change, Lang::En)),
+                    line: change_text(&change, Lang::En),
                 });
             }
         }
+        self.derived.extend(effects.derived);
         self.rejected.extend(effects.rejected);
         self.counts.append(effects.counts);
     }

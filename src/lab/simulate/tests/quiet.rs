@@ -23,6 +23,30 @@ fn explore() {
         plan(get("SEED", 1), get("SEATS", 25) as usize),
         get("DAYS", 30) as i64,
     );
+    let mut by: std::collections::BTreeMap<String, Vec<f64>> = std::collections::BTreeMap::new();
+    for d in &played.derived {
+        by.entry(format!(
+            "{} {}",
+            d.name,
+            if std::env::var("EACH").is_ok() {
+                d.device.as_str()
+            } else {
+                ""
+            }
+        ))
+        .or_default()
+        .push(d.value);
+    }
+    for (n, mut v) in by {
+        v.sort_by(f64::total_cmp);
+        println!(
+            "{n} n={} min {} med {} max {}",
+            v.len(),
+            v[0],
+            v[v.len() / 2],
+            v[v.len() - 1]
+        );
+    }
     println!(
         "{} messages {} rejected {:?} dup {} in {:?}",
         played.counts.received,
