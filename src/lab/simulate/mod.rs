@@ -11,10 +11,13 @@
 
 mod appliance;
 mod chance;
+mod clock;
 mod failure;
 mod fleet;
 mod json;
 mod link;
+mod outage;
+mod place;
 mod plan;
 mod toilet;
 
