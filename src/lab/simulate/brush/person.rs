@@ -135,7 +135,7 @@ impl Person {
     /// Whether the brush comes onto its dock after a session.
     pub(super) fn docks(&mut self, at: Timestamp, pct: i64) -> bool {
         let evening = at.since(self.place.midnight(at)) >= 18 * HOUR_MS;
-        pct < 12 || evening && (pct < self.low_pct || self.chance.happens(0.04))
+        pct < 12 || evening && (pct < self.low_pct || self.chance.happens(0.15))
     }
 }
 
