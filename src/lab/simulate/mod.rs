@@ -22,6 +22,9 @@ mod place;
 mod plan;
 mod toilet;
 
+#[cfg(test)]
+mod tests;
+
 pub use appliance::{Published, Quirk, SimulatedDevice};
 pub use failure::{Failure, FailureKind, PlannedFailure};
 pub use fleet::Fleet;
