@@ -97,8 +97,7 @@ impl Cell {
     /// What the gauge shows, whole points.
     #[expect(clippy::cast_possible_truncation, reason = "0 to 100")]
     pub(super) fn pct(&self) -> i64 {
-        // A hair more, so that a full cell shows 100.
-        (self.charge * 100.0 + 1e-6) as i64
+        (self.charge * 100.0 + 0.5) as i64
     }
 
     /// Nothing more goes in.
@@ -124,12 +123,16 @@ impl Cell {
     pub(super) fn reading(&self, what: Use, wear: Wear, chance: &mut Chance) -> Reading {
         let amps = self.amps(what, wear);
         let cold = 1.0 + COLD * (25.0 - self.temp_c).max(-10.0);
-        let volts =
-            self.open_v() + self.slow_v + amps * self.new_ohm * wear.resistance * cold;
+        let volts = self.open_v() + self.slow_v + amps * self.new_ohm * wear.resistance * cold;
         Reading {
             pct: self.pct(),
             mv: 1_000.0 * volts + 0.8 * chance.noise(),
-            ma: 1_000.0 * amps + if amps == 0.0 { 0.0 } else { 2.0 * chance.noise() },
+            ma: 1_000.0 * amps
+                + if amps == 0.0 {
+                    0.0
+                } else {
+                    2.0 * chance.noise()
+                },
             temp_c: self.temp_c + 0.1 * chance.noise(),
             runtime_s: 3_600.0 * self.charge * self.new_mah * wear.capacity / 700.0,
         }

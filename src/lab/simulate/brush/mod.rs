@@ -7,8 +7,6 @@ mod cell;
 mod life;
 mod person;
 mod tell;
-#[cfg(test)]
-mod tests;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -156,10 +154,7 @@ impl Brush {
             charging: false,
             session: None,
             mode: "daily",
-            drive: (
-                1.0 + 0.02 * chance.noise(),
-                DRIVE_HZ + 1.2 * chance.noise(),
-            ),
+            drive: (1.0 + 0.02 * chance.noise(), DRIVE_HZ + 1.2 * chance.noise()),
             tells_hz: number.is_multiple_of(2),
             head: Head {
                 days,

@@ -121,7 +121,8 @@ impl Brush {
             d.whole("target_s", TARGET_MS / 1_000);
             d.number("high_pressure_s", high * lasts_s, 1);
             d.number("low_pressure_s", low * lasts_s, 1);
-            d.number("avg_n", force_n.0, 1).number("max_n", force_n.1, 1);
+            d.number("avg_n", force_n.0, 1)
+                .number("max_n", force_n.1, 1);
             d.whole("high_events", whole(high * lasts_s / 0.4));
             d.whole("on_events", on_events);
             d.whole("battery_start_pct", session.start_pct);
