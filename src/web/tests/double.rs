@@ -19,7 +19,7 @@ use crate::telemetry::{Control, DeviceId, Position, RawMessage, Text, TicketActi
 use crate::web::{
     ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveDevice,
     LiveFault, RefusalKind, SeriesQuery, SeriesRead, SeriesReadError, SeriesSample, SubmitError,
-    WordList,
+    Understood, Unwritten, WordList,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_120);
@@ -118,9 +118,18 @@ impl Backend for Double {
                 stage: None,
                 since: None,
                 why: Some(Text::new("no water temperature", "无水温")),
+                blind: None,
+                stages: Vec::new(),
+                rechecking: false,
+                shadow: false,
             }],
+            ..LiveDevice::default()
         });
         async move { live }.boxed()
+    }
+
+    fn unwritten(&self, _: Vec<DeviceId>) -> BoxFuture<'static, BTreeMap<DeviceId, Unwritten>> {
+        async { BTreeMap::new() }.boxed()
     }
 
     fn fault_counts(&self, _: &str) -> BoxFuture<'static, BTreeMap<SmolStr, FaultCounts>> {
@@ -159,10 +168,37 @@ impl Backend for Double {
                 content_type: None,
                 oversize: None,
             },
+            understood: Understood::Nothing,
         });
         let items: Vec<_> = items.collect();
         let next = items.last().map(|item| item.position);
         async move { Ok(HeardPage { items, next }) }.boxed()
+    }
+
+    fn traffic(&self) -> crate::web::Traffic {
+        let counts = |received, rejected| crate::web::TrafficCounts {
+            received,
+            decoded: received - rejected,
+            rejected,
+            duplicate: 0,
+        };
+        let bucket = |n: i64, counts| crate::web::TrafficBucket {
+            at: NOW - n * 30_000,
+            counts,
+        };
+        crate::web::Traffic {
+            since: NOW - 60_000,
+            bucket_ms: 30_000,
+            buckets: vec![bucket(2, counts(30, 0)), bucket(1, counts(60, 3))],
+        }
+    }
+
+    fn backlog(&self) -> crate::web::Backlog {
+        crate::web::Backlog {
+            detection: 2,
+            series: 7,
+            journal_bytes: 3 << 20,
+        }
     }
 
     fn readiness(&self) -> Vec<Check> {
@@ -367,6 +403,7 @@ fn scale(warn: StageRule) -> Fault {
         state: RuleState::Live,
         signals: vec![0],
         nodes: Vec::new(),
+        written: Vec::new(),
         hash: 1,
     }
 }

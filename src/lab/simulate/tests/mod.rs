@@ -6,12 +6,16 @@ mod brushes;
 
 mod failures;
 
+mod links;
+
 mod quiet;
 
 mod same;
 
 use std::fs;
 use std::path::Path;
+
+use serde::de::IgnoredAny;
 
 use super::Cadence;
 use super::Fleet;
@@ -48,10 +52,11 @@ fn plan(seed: u64, toilets: usize) -> FleetPlan {
     }
 }
 
-/// A ticket that was opened or worsened.
+/// A ticket that was opened or worsened, or whose condition is over.
 #[derive(Debug)]
 struct Told {
     at: Timestamp,
+    change: Change,
     device: DeviceId,
     fault: String,
     line: String,
@@ -63,6 +68,8 @@ struct Played {
     told: Vec<Told>,
     rejected: Vec<Rejected>,
     counts: Counts,
+    /// Messages that nobody can read.
+    garbled: usize,
 }
 
 impl Played {
@@ -72,35 +79,63 @@ impl Played {
     }
 }
 
-/// Lives so many days of a fleet through the pipeline, with the shipped profiles.
+/// A fleet that lives in front of a pipeline with the shipped profiles.
+struct Playing {
+    fleet: Fleet,
+    player: Replayer,
+    played: Played,
+}
+
+impl Playing {
+    fn new(plan: FleetPlan) -> Self {
+        Self {
+            fleet: Fleet::new(plan),
+            player: Replayer::new(Some(world()), ProfilesFrom::World),
+            played: Played::default(),
+        }
+    }
+
+    /// Lives up to this time.
+    fn until(&mut self, until: Timestamp) {
+        while self.fleet.peek_at().is_some_and(|at| at < until) {
+            let published = self.fleet.next().expect("it was there");
+            let readable = serde_json::from_slice::<IgnoredAny>(&published.payload).is_ok();
+            if !readable || published.topic.ends_with("/status") {
+                self.played.garbled += 1;
+            }
+            let (at, mut effects) = (published.at, Effects::default());
+            let record = Record::Message(published.into_message("listener"));
+            self.player.feed(at, record, &mut effects);
+            self.played.take(effects);
+        }
+        let mut effects = Effects::default();
+        self.player.finish(until, &mut effects);
+        self.played.take(effects);
+    }
+}
+
+/// Lives so many days of a fleet.
 fn play(plan: FleetPlan, days: i64) -> Played {
     let until = plan.from + days * DAY_MS;
-    let mut fleet = Fleet::new(plan);
-    let mut player = Replayer::new(Some(world()), ProfilesFrom::World);
-    let mut played = Played::default();
-    while fleet.peek_at().is_some_and(|at| at < until) {
-        let Some(published) = fleet.next() else { break };
-        let mut effects = Effects::default();
-        let record = Record::Message(published.clone().into_message("listener"));
-        player.feed(published.at, record, &mut effects);
-        played.take(effects);
-    }
-    let mut effects = Effects::default();
-    player.finish(until, &mut effects);
-    played.take(effects);
-    played
+    let mut playing = Playing::new(plan);
+    playing.until(until);
+    playing.played
 }
 
 impl Played {
     fn take(&mut self, effects: Effects) {
         assert_eq!(effects.alerts, [""; 0]);
         for change in effects.changes {
-            if matches!(change.change, Change::Opened | Change::Worsened) {
+            if matches!(
+                change.change,
+                Change::Opened | Change::Worsened | Change::Cleared | Change::Cancelled
+            ) {
                 self.told.push(Told {
                     at: change.at,
+                    change: change.change,
                     device: change.ticket.device.clone(),
                     fault: change.ticket.fault.to_string(),
-                    line: format!("{} {}", change.at, change_text(&change, Lang::En)),
+                    line: change_text(&change, Lang::En),
                 });
             }
         }
