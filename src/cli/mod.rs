@@ -7,9 +7,11 @@ mod explain;
 mod journal;
 mod output;
 mod profiles;
+mod progress;
 mod publish;
 mod replay;
 mod run;
+mod simulate;
 mod test;
 mod tickets;
 
@@ -47,6 +49,8 @@ enum Command {
     Journal(journal::Journal),
     /// Publishes a CSV table as MQTT messages.
     Publish(Box<publish::Publish>),
+    /// Lets a made-up fleet speak MQTT, in real time or as a load.
+    Simulate(Box<simulate::Simulate>),
 }
 
 /// How a command that could run went.
@@ -71,6 +75,7 @@ impl Cli {
             Command::Tickets(command) => command.run(),
             Command::Journal(command) => command.run(),
             Command::Publish(command) => command.run(),
+            Command::Simulate(command) => command.run(),
         };
         match result {
             Ok(Outcome::Good) => ExitCode::SUCCESS,

@@ -27,7 +27,6 @@ use super::tally::Tally;
 use super::wire;
 use super::wire::Flags;
 use crate::intake::settings::MqttVersion;
-use crate::telemetry::Timestamp;
 
 /// Counters of prepared messages begin here, so that they have ten digits from the first lap to the last.
 const FIRST_SEQ: u64 = 1_000_000_000;
@@ -237,11 +236,6 @@ impl Source for Laps {
     }
 }
 
-/// The time at which the first lap of prepared messages is best begun, so that laps have room before now: 30 days back.
-#[must_use]
-pub fn flood_begins(now: Timestamp) -> Timestamp {
-    now - 30 * crate::telemetry::DAY_MS
-}
 
 #[cfg(test)]
 mod tests {
