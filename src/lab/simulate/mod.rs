@@ -13,9 +13,14 @@ mod appliance;
 mod chance;
 mod failure;
 mod fleet;
+pub mod history;
+mod hours;
 mod json;
 mod link;
+pub mod people;
 mod plan;
+mod remarks;
+pub mod story;
 mod toilet;
 
 pub use appliance::{Published, Quirk, SimulatedDevice};

@@ -1,0 +1,210 @@
+//! A fleet's past, played through the pipeline with people at their desk: the two halves, to be run on one thread or two.
+//!
+//! [`Living`] makes the fleet's messages slice by slice; [`Played`] plays a slice and says what people ordered to be repaired. The
+//! fleet lives at most two slices ahead: what is ordered in one slice is told to it before it lives through the next but one, and
+//! no repair is earlier. So the past is equal however the threads run. It writes nothing; keeping it is the caller's.
+
+use std::collections::BTreeMap;
+
+use super::appliance::Published;
+use super::fleet::Fleet;
+use super::people::LEAD_MS;
+use super::people::People;
+use super::people::Repair;
+use crate::lab::replay::ProfilesFrom;
+use crate::lab::replay::Replayer;
+use crate::lab::replay::World;
+use crate::pipeline::Effects;
+use crate::pipeline::Pipeline;
+use crate::telemetry::Control;
+use crate::telemetry::DeviceId;
+use crate::telemetry::Entry;
+use crate::telemetry::Record;
+use crate::telemetry::Timestamp;
+
+/// Length of a slice: half of the shortest time between order and repair.
+pub const SLICE_MS: i64 = LEAD_MS / 2;
+
+/// Messages of a span of time.
+#[derive(Debug)]
+pub struct Slice {
+    /// Where it ends.
+    pub until: Timestamp,
+    /// In rising time, all up to its end.
+    pub messages: Vec<Published>,
+}
+
+/// What playing a slice brought.
+#[derive(Debug, Default)]
+pub struct Chapter {
+    /// The entries as they would lie in a journal of their own.
+    pub entries: Vec<Entry>,
+    /// What they caused.
+    pub effects: Effects,
+    /// Texts that the entries name, by blob id.
+    pub texts: Vec<(smol_str::SmolStr, String)>,
+    /// What is to be repaired, for the fleet.
+    pub repairs: Vec<Repair>,
+}
+
+/// The fleet's half.
+pub struct Living {
+    fleet: Fleet,
+    devices: BTreeMap<DeviceId, usize>,
+    at: Timestamp,
+    /// Ordered, not yet done. What is ordered for after the end never happens: nobody works on in a past that is over.
+    ordered: Vec<Repair>,
+    /// Done, in order.
+    repaired: Vec<Repair>,
+}
+
+impl Living {
+    /// A fleet that begins to live at `from`.
+    #[must_use]
+    pub fn new(fleet: Fleet, from: Timestamp) -> Self {
+        let devices = fleet.devices().into_iter().map(|device| device.id);
+        Self {
+            devices: devices.zip(0..).collect(),
+            fleet,
+            at: from,
+            ordered: Vec::new(),
+            repaired: Vec::new(),
+        }
+    }
+
+    /// Where the next slice begins.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Lives through the next slice, which ends at `until` or before.
+    pub fn slice(&mut self, until: Timestamp) -> Slice {
+        let until = until.min(self.at + SLICE_MS);
+        for repair in self.ordered.extract_if(.., |repair| repair.at <= until) {
+            if let Some(device) = self.devices.get(&repair.device) {
+                self.fleet.repair(*device, repair.at);
+            }
+            self.repaired.push(repair);
+        }
+        let mut messages = Vec::new();
+        while self.fleet.peek_at().is_some_and(|at| at <= until) {
+            messages.extend(self.fleet.next());
+        }
+        self.at = until;
+        Slice { until, messages }
+    }
+
+    /// Takes what was ordered.
+    pub fn repair(&mut self, repairs: Vec<Repair>) {
+        self.ordered.extend(repairs);
+    }
+
+    /// The fleet as it is now, and every repair that was done to it.
+    #[must_use]
+    pub fn into_parts(self) -> (Fleet, Vec<Repair>) {
+        (self.fleet, self.repaired)
+    }
+}
+
+/// The pipeline's half.
+pub struct Played {
+    player: Replayer,
+    people: People,
+    source: &'static str,
+}
+
+impl Played {
+    /// A pipeline in this world that hears the fleet over `source`, from `from` on.
+    #[must_use]
+    pub fn new(world: World, seed: u64, source: &'static str, from: Timestamp) -> (Self, Chapter) {
+        let mut player = Replayer::new(Some(world), ProfilesFrom::World);
+        player.remember();
+        let mut played = Self {
+            player,
+            people: People::new(seed),
+            source,
+        };
+        let mut chapter = Chapter::default();
+        let beginning = [
+            Control::Started {
+                version: env!("CARGO_PKG_VERSION").into(),
+            },
+            Control::SourceUp {
+                source: source.into(),
+            },
+        ];
+        for control in beginning {
+            played.feed(from, Record::Control(control), &mut chapter);
+        }
+        (played, chapter)
+    }
+
+    /// Plays a slice, with everything that people do up to its end.
+    pub fn play(&mut self, slice: Slice) -> Chapter {
+        let mut chapter = Chapter::default();
+        for published in slice.messages {
+            let at = published.at;
+            self.act_until(at, &mut chapter);
+            let message = published.into_message(self.source);
+            self.feed(at, Record::Message(message), &mut chapter);
+        }
+        self.act_until(slice.until, &mut chapter);
+        chapter
+    }
+
+    /// Fires what is due up to the end.
+    pub fn finish(&mut self, until: Timestamp) -> Chapter {
+        let mut chapter = Chapter::default();
+        self.player.finish(until, &mut chapter.effects);
+        chapter.entries = self.player.take_played();
+        chapter
+    }
+
+    /// The pipeline as it is after everything that was played.
+    #[must_use]
+    pub fn into_pipeline(self) -> Pipeline {
+        self.player.into_pipeline()
+    }
+
+    fn act_until(&mut self, until: Timestamp, chapter: &mut Chapter) {
+        while self.people.next_at().is_some_and(|at| at <= until) {
+            if let Some(deed) = self.people.act() {
+                chapter.texts.extend(deed.text);
+                self.feed(deed.at, Record::Control(deed.control), chapter);
+            }
+        }
+    }
+
+    fn feed(&mut self, at: Timestamp, record: Record, chapter: &mut Chapter) {
+        let known = chapter.effects.changes.len();
+        self.player.feed(at, record, &mut chapter.effects);
+        chapter.entries.append(&mut self.player.take_played());
+        for change in chapter.effects.changes.iter().skip(known) {
+            chapter.repairs.extend(self.people.watch(change));
+        }
+    }
+}
+
+/// Plays a whole past on this thread, slice by slice, and hands each chapter to `keep`.
+///
+/// # Errors
+/// What `keep` returns.
+pub fn play_through<E>(
+    living: &mut Living,
+    (played, beginning): (&mut Played, Chapter),
+    until: Timestamp,
+    mut keep: impl FnMut(Chapter) -> Result<(), E>,
+) -> Result<(), E> {
+    keep(beginning)?;
+    let mut waiting: [Vec<Repair>; 2] = Default::default();
+    while living.at() < until {
+        let [first, second] = &mut waiting;
+        living.repair(std::mem::replace(first, std::mem::take(second)));
+        let mut chapter = played.play(living.slice(until));
+        let [_, second] = &mut waiting;
+        *second = std::mem::take(&mut chapter.repairs);
+        keep(chapter)?;
+    }
+    keep(played.finish(until))
+}
