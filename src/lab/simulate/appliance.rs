@@ -99,4 +99,7 @@ pub(super) trait Appliance: Send {
 
     /// Whether such a failure is one of its own.
     fn can_have(&self, kind: super::FailureKind) -> bool;
+
+    /// Somebody uses it at this time, whatever the habits say; not while it is in use or without power.
+    fn use_at(&mut self, at: Timestamp);
 }

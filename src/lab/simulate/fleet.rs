@@ -133,6 +133,22 @@ impl Fleet {
         }
     }
 
+    /// Lets somebody use a device at this time, whatever the habits of its household say, so that a failure shows soon. Nothing
+    /// happens when there is no such device, or it is in use or without power.
+    pub fn use_at(&mut self, device: usize, at: Timestamp) {
+        let Some(member) = self.members.get_mut(device) else {
+            return;
+        };
+        member.appliance.use_at(at);
+        // Its next moment may now lie before the one that was noted.
+        self.due = self
+            .members
+            .iter()
+            .enumerate()
+            .map(|(index, member)| Reverse((member.due(), index)))
+            .collect();
+    }
+
     fn make(&mut self) -> Option<Published> {
         while let Some(Reverse((_, index))) = self.due.pop() {
             let member = &mut self.members[index];

@@ -69,13 +69,6 @@ impl<'a> Object<'a> {
         self
     }
 
-    /// A name, and its value written already.
-    pub(super) fn raw(&mut self, name: &str, value: &[u8]) -> &mut Self {
-        self.name(name);
-        self.buf.extend_from_slice(value);
-        self
-    }
-
     /// An object inside.
     pub(super) fn object(&mut self, name: &str, fill: impl FnOnce(&mut Object<'_>)) -> &mut Self {
         self.name(name);

@@ -11,13 +11,16 @@
 
 mod appliance;
 mod chance;
+mod clock;
 mod failure;
 mod fleet;
 pub mod history;
 mod hours;
 mod json;
 mod link;
+mod outage;
 pub mod people;
+mod place;
 mod plan;
 mod remarks;
 pub mod story;
