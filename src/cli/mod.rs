@@ -3,6 +3,7 @@
 //! Exit codes are a contract: 0 good, 1 the thing asked about is not good, 2 wrong use, 3 could not run.
 
 mod check;
+mod demo;
 mod explain;
 mod journal;
 mod output;
@@ -35,6 +36,8 @@ pub struct Cli {
 enum Command {
     /// The daemon: takes messages, opens tickets, serves the API.
     Run(run::Run),
+    /// The daemon with a made-up fleet and its last 30 days, to look around in.
+    Demo(demo::Demo),
     /// Looks for mistakes in fault profiles and prints what they cost per device.
     Check(check::Check),
     /// Runs the cases that profiles carry.
@@ -68,6 +71,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let result = match self.command {
             Command::Run(command) => command.run(),
+            Command::Demo(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Test(command) => command.run(),
             Command::Explain(command) => command.run(),

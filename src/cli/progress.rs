@@ -58,6 +58,14 @@ impl Progress {
         }
     }
 
+    /// So many parts are done, of so many: for work whose end moves.
+    pub(super) fn of_total(&self, done: u64, total: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_length(total.max(1));
+            bar.set_position(done);
+        }
+    }
+
     /// Takes the bar away, so that a line can be written or the work is over.
     pub(super) fn clear(&self) {
         if let Some(bar) = &self.0 {

@@ -13,6 +13,9 @@ use super::Outcome;
 use super::output::say;
 use super::progress::Progress;
 use super::progress::grouped;
+use crate::daemon::demo::message;
+use crate::daemon::demo::shares;
+use crate::daemon::demo::speakers;
 use crate::intake::BrokerAddress;
 use crate::intake::BrokerSettings;
 use crate::intake::Login;
@@ -24,13 +27,10 @@ use crate::intake::devices::Message;
 use crate::intake::devices::Pace;
 use crate::intake::devices::Report;
 use crate::intake::devices::Script;
-use crate::intake::devices::Speaker;
 use crate::intake::devices::Tally;
-use crate::intake::devices::Will;
 use crate::lab::simulate::Cadence;
 use crate::lab::simulate::Fleet;
 use crate::lab::simulate::FleetPlan;
-use crate::lab::simulate::Published;
 use crate::telemetry::DAY_MS;
 use crate::telemetry::Timestamp;
 
@@ -137,16 +137,17 @@ impl Simulate {
             if load { LOAD_DEVICES } else { LIVE_DEVICES },
             |devices| usize::try_from(devices).unwrap_or(usize::MAX),
         );
+        let (toilets, brushes) = shares(devices);
         let plan = FleetPlan {
             seed: self.seed,
             from: if load { now - LOAD_BEGINS_MS } else { now },
-            toilets: devices,
-            brushes: 0,
+            toilets,
+            brushes,
             cadence: Cadence::Full,
             failures: Vec::new(),
         };
         let fleet = Fleet::new(plan);
-        let speakers = speakers(&fleet);
+        let speakers = speakers(&fleet.devices());
         let (stop, stopped) = watch::channel(false);
         let interrupt = tokio::spawn(async move {
             if tokio::signal::ctrl_c().await.is_ok() {
@@ -263,31 +264,6 @@ impl Simulate {
     }
 }
 
-/// The devices of a fleet as MQTT clients.
-pub(super) fn speakers(fleet: &Fleet) -> Vec<Speaker> {
-    let devices = fleet.devices();
-    devices
-        .into_iter()
-        .map(|device| Speaker {
-            client_id: device.id.serial().to_owned(),
-            will: Will {
-                topic: device.will_topic,
-                payload: device.will_payload,
-            },
-        })
-        .collect()
-}
-
-/// A message of the fleet for the wire.
-pub(super) fn message(published: Published) -> Message {
-    Message {
-        speaker: published.device,
-        topic: published.topic,
-        payload: published.payload,
-        retain: published.retain,
-    }
-}
-
 /// A fleet as what devices say, up to a time.
 struct FleetScript {
     fleet: Fleet,
@@ -328,7 +304,7 @@ async fn show(tally: Arc<Tally>, quiet: bool) {
     clippy::disallowed_methods,
     reason = "a simulated device reads its clock as a real one does"
 )]
-pub(super) fn now() -> Timestamp {
+fn now() -> Timestamp {
     Timestamp::from_ms(chrono::Utc::now().timestamp_millis())
 }
 

@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 
 use super::appliance::Published;
-use super::fleet::Fleet;
 use super::people::LEAD_MS;
 use super::people::People;
 use super::people::Repair;
+use super::tended::Tended;
+use super::tended::What;
 use crate::lab::replay::ProfilesFrom;
 use crate::lab::replay::Replayer;
 use crate::lab::replay::World;
@@ -49,26 +50,23 @@ pub struct Chapter {
 
 /// The fleet's half.
 pub struct Living {
-    fleet: Fleet,
+    fleet: Tended,
     devices: BTreeMap<DeviceId, usize>,
     at: Timestamp,
     /// Ordered, not yet done. What is ordered for after the end never happens: nobody works on in a past that is over.
     ordered: Vec<Repair>,
-    /// Done, in order.
-    repaired: Vec<Repair>,
 }
 
 impl Living {
-    /// A fleet that begins to live at `from`.
+    /// A fleet that begins to live.
     #[must_use]
-    pub fn new(fleet: Fleet, from: Timestamp) -> Self {
+    pub fn new(fleet: Tended) -> Self {
         let devices = fleet.devices().into_iter().map(|device| device.id);
         Self {
             devices: devices.zip(0..).collect(),
+            at: fleet.diary().from,
             fleet,
-            at: from,
             ordered: Vec::new(),
-            repaired: Vec::new(),
         }
     }
 
@@ -83,9 +81,8 @@ impl Living {
         let until = until.min(self.at + SLICE_MS);
         for repair in self.ordered.extract_if(.., |repair| repair.at <= until) {
             if let Some(device) = self.devices.get(&repair.device) {
-                self.fleet.repair(*device, repair.at);
+                self.fleet.tend(*device, What::Repaired, repair.at);
             }
-            self.repaired.push(repair);
         }
         let mut messages = Vec::new();
         while self.fleet.peek_at().is_some_and(|at| at <= until) {
@@ -100,10 +97,10 @@ impl Living {
         self.ordered.extend(repairs);
     }
 
-    /// The fleet as it is now, and every repair that was done to it.
+    /// The fleet as it is now.
     #[must_use]
-    pub fn into_parts(self) -> (Fleet, Vec<Repair>) {
-        (self.fleet, self.repaired)
+    pub fn into_fleet(self) -> Tended {
+        self.fleet
     }
 }
 

@@ -24,6 +24,7 @@ mod place;
 mod plan;
 mod remarks;
 pub mod story;
+pub mod tended;
 mod toilet;
 
 pub use appliance::{Published, Quirk, SimulatedDevice};
