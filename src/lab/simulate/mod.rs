@@ -27,6 +27,9 @@ pub mod story;
 pub mod tended;
 mod toilet;
 
+#[cfg(test)]
+mod tests;
+
 pub use appliance::{Published, Quirk, SimulatedDevice};
 pub use failure::{Failure, FailureKind, PlannedFailure};
 pub use fleet::Fleet;

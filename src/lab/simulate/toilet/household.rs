@@ -52,11 +52,11 @@ impl Person {
         Self {
             level: *chance.pick(&[2, 3, 3, 3, 4, 5]),
             set_c: *chance.pick(&[36.0, 37.0, 38.0, 38.0, 38.0, 39.0, 40.0]),
-            wash_ms: chance.span_ms(38 * SECOND_MS, 65 * SECOND_MS),
+            wash_ms: chance.span_ms(40 * SECOND_MS, 58 * SECOND_MS),
             dries: *chance.pick(&[0.0, 0.3, 0.6, 0.9]),
             morning_ms: chance.span_ms(6 * HOUR_MS + 10 * MINUTE_MS, 8 * HOUR_MS + 40 * MINUTE_MS),
             evenings: chance.between(0.1, 0.5),
-            stands: chance.span_ms(1, 4),
+            stands: chance.span_ms(0, 3),
         }
     }
 }
@@ -76,7 +76,7 @@ pub(super) struct Household {
 
 impl Household {
     pub(super) fn new(place: &'static Place, from: Timestamp, mut chance: Chance) -> Self {
-        let size = *chance.pick(&[1, 2, 2, 3, 3, 4]);
+        let size = *chance.pick(&[1, 2, 2, 2, 3, 4]);
         let mut people: Vec<Person> = (0..size).map(|_| Person::new(&mut chance)).collect();
         // Somebody uses what the seat has: a part that nobody uses shows no failure.
         if let Some(first) = people.first_mut() {
@@ -156,13 +156,13 @@ impl Household {
                 + morning_ms
                 + later_ms
                 + self.chance.span_ms(-25 * MINUTE_MS, 25 * MINUTE_MS);
-            let sits_ms = self.chance.span_ms(2 * MINUTE_MS, 8 * MINUTE_MS);
+            let sits_ms = self.chance.span_ms(100 * SECOND_MS, 6 * MINUTE_MS);
             let visit = self.sitting(person, at, sits_ms, 0.92);
             self.planned.push(visit);
         }
         if self.chance.happens(evenings) {
             let at = midnight + self.chance.span_ms(18 * HOUR_MS, 23 * HOUR_MS);
-            let sits_ms = self.chance.span_ms(2 * MINUTE_MS, 7 * MINUTE_MS);
+            let sits_ms = self.chance.span_ms(90 * SECOND_MS, 5 * MINUTE_MS);
             let visit = self.sitting(person, at, sits_ms, 0.85);
             self.planned.push(visit);
         }
@@ -195,7 +195,7 @@ impl Household {
         let wash = self.chance.happens(washes).then(|| {
             // Now and then another level than the usual one.
             let level = if self.chance.happens(0.06) { 3 } else { level };
-            let lasts_ms = wash_ms + self.chance.span_ms(-8 * SECOND_MS, 15 * SECOND_MS);
+            let lasts_ms = wash_ms + self.chance.span_ms(-8 * SECOND_MS, 8 * SECOND_MS);
             Wash {
                 level,
                 set_c,

@@ -279,7 +279,7 @@ impl Toilet {
             Sensor::Good
         };
         self.function = "self_clean";
-        self.tell_wash_stop(at, wash.since, wash.litres, RINSE.1);
+        self.tell_wash_stop(at, wash.since, wash.litres);
         self.then(
             Stage::Cleans {
                 retries: wash.retries,
@@ -301,7 +301,7 @@ impl Toilet {
         self.water.close();
         self.count.litres += RINSE.1 * seconds / 60.0;
         self.function = "idle";
-        self.tell_idle(at);
+        self.tell_function(at);
         let stiff = self.ailments.strength(FailureKind::NozzleSlow, at);
         let travel = self.arm.drive(false, stiff, &mut self.chance);
         let (seconds, retries) = (travel.seconds, before + travel.retries);
@@ -323,7 +323,7 @@ impl Toilet {
             self.dryer.stop();
             self.function = "idle";
             self.count.dries += 1;
-            self.tell_idle(at);
+            self.tell_function(at);
             self.then(Stage::Rises, at + 10 * SECOND_MS);
         }
     }

@@ -208,33 +208,21 @@ impl Toilet {
         });
     }
 
-    /// The wash is over and the arm is rinsed.
-    pub(super) fn tell_wash_stop(
-        &mut self,
-        at: Timestamp,
-        since: Timestamp,
-        litres: f64,
-        rinse_lpm: f64,
-    ) {
-        let function = self.function;
-        self.link.tele(at, |s| {
-            s.text("function", function)
-                .number("water.flow_lpm", rinse_lpm, 3);
-            s.whole("heater.power_w", 0).whole("heater.cmd_w", 0);
-        });
+    /// The wash is over and the arm is rinsed. Flow and power follow with the next minute: they are periodic, and a zero in the
+    /// record that ends a wash would count in it.
+    pub(super) fn tell_wash_stop(&mut self, at: Timestamp, since: Timestamp, litres: f64) {
+        self.tell_function(at);
         self.link.event(at, "wash_stop", |d| {
-            d.number("duration_s", real(at.since(since)) / 1_000.0, 1)
-                .number("litres", litres, 3);
+            d.number("duration_s", real(at.since(since)) / 1_000.0, 1);
+            d.number("litres", litres, 3);
         });
     }
 
-    /// Nothing is under way any more.
-    pub(super) fn tell_idle(&mut self, at: Timestamp) {
-        let weeps = self.weeps_lpm(at);
+    /// Another function is under way.
+    pub(super) fn tell_function(&mut self, at: Timestamp) {
         let function = self.function;
         self.link.tele(at, |s| {
-            s.text("function", function)
-                .number("water.flow_lpm", weeps, 3);
+            s.text("function", function);
         });
     }
 
