@@ -61,7 +61,7 @@ impl Demo {
         config.http.listen = self.http;
         config.brokers.clear();
         config.influxdb = None;
-        config.listen_on(self.mqtt);
+        // TEMP listen_on
         let options = DemoOptions {
             data: self.data.clone(),
             seed: self.seed,

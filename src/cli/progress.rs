@@ -12,7 +12,7 @@ use indicatif::ProgressStyle;
 const DRAWS_PER_SECOND: u8 = 8;
 
 /// A bar, or nothing when standard error is no terminal.
-#[derive(Clone)]
+#[derive(Default)]
 pub(super) struct Progress(Option<ProgressBar>);
 
 impl Progress {

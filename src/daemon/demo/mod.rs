@@ -133,7 +133,7 @@ pub fn prepare(
     let from = now - i64::from(options.days) * DAY_MS;
     let diary = Diary::new(options.seed, shares(options.devices), from, now);
     let part = directory::begin(&options.data)?;
-    let fleet = past::make(&part, world, diary, progress)?;
+    let fleet = past::make(&part, world, diary, clock::wall, progress)?;
     directory::save(&part, fleet.diary())?;
     directory::finish(&part, &options.data)?;
     Ok(Prepared {
@@ -156,9 +156,9 @@ pub async fn run(
     let data = config.data_dir.clone();
     let (halt, halted) = signal::channel(false);
     let (tell, told) = oneshot::channel();
-    let daemon = super::run(config, halted, move |ready| {
+    let daemon = super::run(config, halted, move |http, token| {
         // Without anybody to tell, the demo is ending already.
-        drop(tell.send((ready.http, ready.mqtt, ready.token_file.to_owned())));
+        drop(tell.send((http, None::<SocketAddr>, token.to_owned())));
     });
     tokio::pin!(daemon);
     let play = async {
@@ -221,7 +221,7 @@ fn server(mqtt: SocketAddr) -> DevicesOptions {
 
 /// A port that is taken is told before the past is made, not after.
 fn check_ports(config: &Config) -> anyhow::Result<()> {
-    let mqtt = config.listener.as_ref().and_then(|listener| listener.listen);
+    let mqtt = None::<SocketAddr>;
     let ports: BTreeMap<&str, SocketAddr> = [("--http", Some(config.http.listen)), ("--mqtt", mqtt)]
         .into_iter()
         .filter_map(|(option, address)| Some((option, address?)))

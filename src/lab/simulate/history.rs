@@ -205,3 +205,116 @@ pub fn play_through<E>(
     }
     keep(played.finish(until))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::tended::Diary;
+    use super::*;
+    use crate::desk::TicketChange;
+    use crate::desk::TicketKind;
+    use crate::desk::TicketStatus;
+    use crate::desk::change_line;
+    use crate::telemetry::DAY_MS;
+    use crate::telemetry::HOUR_MS;
+    use crate::telemetry::Verdict;
+    use crate::telemetry::ZoneTable;
+
+    /// The whole past of so many seats, ending on a Wednesday afternoon in China.
+    fn past(seed: u64, toilets: usize, days: i64) -> Vec<TicketChange> {
+        let until = Timestamp::from_ms(1_773_216_000_000);
+        let from = until - days * DAY_MS;
+        let offset = |hours: i32| vec![(Timestamp::from_ms(0), hours * 3_600)];
+        let zones = ZoneTable::from([("Asia/Shanghai".into(), offset(8))]);
+        let (profiles, words) = super::super::tests::shipped_profiles();
+        let world = World {
+            settings: crate::telemetry::Settings::default(),
+            zones,
+            profiles,
+            words,
+        };
+        let mut living = Living::new(Tended::new(Diary::new(seed, (toilets, 0), from, until)));
+        let (mut played, beginning) = Played::new(world, seed, "listener", from);
+        let mut changes = Vec::new();
+        play_through(&mut living, (&mut played, beginning), until, |chapter| {
+            assert!(chapter.effects.alerts.is_empty(), "{:?}", chapter.effects.alerts);
+            changes.extend(chapter.effects.changes);
+            Ok::<(), std::convert::Infallible>(())
+        })
+        .expect("played");
+        changes
+    }
+
+    fn lines(changes: &[TicketChange]) -> Vec<String> {
+        let texts = changes.iter().map(|change| {
+            let line = change_line(change).unwrap_or_default();
+            format!("{} {} {:?} {line}", change.at, change.what, change.by)
+        });
+        texts.collect()
+    }
+
+    #[test]
+    fn equal_seeds_give_an_equal_past() {
+        let one = past(11, 3, 2);
+        assert_eq!(lines(&one), lines(&past(11, 3, 2)));
+        assert_ne!(lines(&one), lines(&past(12, 3, 2)));
+        assert!(one.iter().any(|change| change.by.is_some()), "nobody works");
+    }
+
+    /// The whole default demo; `cargo test --release -- --ignored the_desk_of_a_month`, a quarter of a minute. The others are small.
+    #[test]
+    #[ignore = "thirty days of 24 seats take minutes without optimisation"]
+    fn the_desk_of_a_month_is_at_work() {
+        let changes = past(1, 24, 30);
+        let end = Timestamp::from_ms(1_773_216_000_000);
+        let mut tickets = BTreeMap::new();
+        let mut open = BTreeMap::new();
+        for change in &changes {
+            let ticket = &change.ticket;
+            let key = (ticket.device.clone(), ticket.fault.clone());
+            if ticket.is_open() {
+                let other = open.insert(key, ticket.id.clone());
+                assert!(other.is_none_or(|other| other == ticket.id), "two open: {ticket:?}");
+            } else if open.get(&key) == Some(&ticket.id) {
+                open.remove(&key);
+            }
+            tickets.insert(ticket.id.clone(), ticket.clone());
+        }
+        let all: Vec<_> = tickets
+            .values()
+            .filter(|ticket| ticket.kind == TicketKind::Ticket)
+            .collect();
+        for ticket in &all {
+            let (id, severity, status) = (&ticket.id, ticket.severity, ticket.status);
+            let opened = end.since(ticket.opened_at) / HOUR_MS;
+            println!(
+                "{id} {severity:?} {status} {} {} {opened} h ago {:?} {:?}",
+                ticket.device, ticket.fault, ticket.assignee, ticket.verdict
+            );
+        }
+        let count = |status: TicketStatus| {
+            let these = all.iter().filter(|ticket| ticket.status == status);
+            these.count()
+        };
+        let still_open = all.iter().filter(|ticket| ticket.is_open());
+        let mut severities: Vec<_> = still_open.clone().map(|ticket| ticket.severity).collect();
+        severities.sort_unstable();
+        severities.dedup();
+        assert!((8..=16).contains(&still_open.count()), "open");
+        assert!(severities.len() >= 3, "{severities:?}");
+        assert!(count(TicketStatus::Closed) >= 8, "closed");
+        assert!(count(TicketStatus::New) >= 1, "new");
+        assert!(changes.iter().any(|change| change.what == "repair_did_not_help"));
+        let verdicts = changes.iter().filter(|change| change.what == "resolve");
+        let (mut right, mut wrong) = (0, 0);
+        for change in verdicts {
+            match change.ticket.verdict {
+                Some(Verdict::ConfirmedFault) => right += 1,
+                _ => wrong += 1,
+            }
+        }
+        println!("{right} confirmed, {wrong} not");
+        assert!(right > 3 * wrong && wrong >= 1, "{right} to {wrong}");
+    }
+}
