@@ -15,6 +15,7 @@ use super::progress::Progress;
 use super::run::start_log;
 use super::run::stop_signals;
 use crate::config;
+use crate::config::ListenerConfig;
 use crate::daemon::demo;
 use crate::daemon::demo::DemoOptions;
 use crate::daemon::demo::Opening;
@@ -61,7 +62,15 @@ impl Demo {
         config.http.listen = self.http;
         config.brokers.clear();
         config.influxdb = None;
-        // TEMP listen_on
+        config.listener = Some(ListenerConfig {
+            listen: Some(self.mqtt),
+            tls: None,
+            users_file: self.data.join("users"),
+            users_file_is_named: false,
+            // The fleet has no passwords; the address decides who can try.
+            anonymous: Some(true),
+            grants_subscriptions: true,
+        });
         let options = DemoOptions {
             data: self.data.clone(),
             seed: self.seed,

@@ -17,7 +17,7 @@ use crate::daemon;
 /// The daemon: takes messages, opens tickets, serves the API.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  foremend run --config foremend.toml\n\nWithout a settings file: HTTP on 127.0.0.1:8700, embedded stores, no broker.\nThe log goes to standard error; RUST_LOG=foremend=debug tells more."
+    after_help = "Example:\n  foremend run --config foremend.toml\n\nWithout a settings file: MQTT on port 1883, HTTP on 127.0.0.1:8700, embedded stores.\nThe log goes to standard error; RUST_LOG=foremend=debug tells more."
 )]
 pub(super) struct Run {
     /// Settings file.
@@ -45,12 +45,9 @@ impl Run {
         runtime.block_on(async {
             let (stop, stopped) = watch::channel(false);
             stop_signals(stop)?;
-            daemon::run(config, stopped, |address, token| {
+            daemon::run(config, stopped, |ready| {
                 // A closed standard output is no reason not to run.
-                drop(say(&format!(
-                    "foremend is ready: http://{address} (admin token in {})",
-                    token.display()
-                )));
+                drop(say(&greeting(ready)));
             })
             .await
         })?;
@@ -58,6 +55,7 @@ impl Run {
     }
 }
 
+<<<<<<< HEAD
 /// From now on SIGTERM and Ctrl-C make `stop` true.
 ///
 /// # Errors
@@ -78,6 +76,26 @@ pub(super) fn stop_signals(stop: watch::Sender<bool>) -> anyhow::Result<()> {
 /// The log on standard error: as much as `RUST_LOG` says, else this level.
 pub(super) fn start_log(json: bool, level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+=======
+/// What the person who started the daemon reads first.
+fn greeting(ready: &daemon::Ready<'_>) -> String {
+    let mut line = format!(
+        "foremend is ready: http://{} (admin token in {})",
+        ready.http,
+        ready.token_file.display()
+    );
+    let doors = [("mqtt", ready.mqtt), ("mqtts", ready.mqtts)];
+    for (scheme, address) in doors {
+        if let Some(address) = address {
+            line.push_str(&format!(", devices connect to {scheme}://{address}"));
+        }
+    }
+    line
+}
+
+fn start_log(json: bool) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+>>>>>>> listener
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -67,7 +67,10 @@ fn roots(files: &TlsFiles) -> Result<RootCertStore, String> {
 }
 
 /// All certificates of a PEM file; at least one.
-fn certificates(file: &Path, setting: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn certificates(
+    file: &Path,
+    setting: &str,
+) -> Result<Vec<CertificateDer<'static>>, String> {
     let fail = |error: &dyn std::fmt::Display| format!("{setting} {}: {error}", file.display());
     let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)

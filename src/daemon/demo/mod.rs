@@ -156,9 +156,9 @@ pub async fn run(
     let data = config.data_dir.clone();
     let (halt, halted) = signal::channel(false);
     let (tell, told) = oneshot::channel();
-    let daemon = super::run(config, halted, move |http, token| {
+    let daemon = super::run(config, halted, move |ready| {
         // Without anybody to tell, the demo is ending already.
-        drop(tell.send((http, None::<SocketAddr>, token.to_owned())));
+        drop(tell.send((ready.http, ready.mqtt, ready.token_file.to_owned())));
     });
     tokio::pin!(daemon);
     let play = async {
@@ -221,7 +221,7 @@ fn server(mqtt: SocketAddr) -> DevicesOptions {
 
 /// A port that is taken is told before the past is made, not after.
 fn check_ports(config: &Config) -> anyhow::Result<()> {
-    let mqtt = None::<SocketAddr>;
+    let mqtt = config.listener.as_ref().and_then(|listener| listener.listen);
     let ports: BTreeMap<&str, SocketAddr> = [("--http", Some(config.http.listen)), ("--mqtt", mqtt)]
         .into_iter()
         .filter_map(|(option, address)| Some((option, address?)))

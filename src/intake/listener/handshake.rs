@@ -53,16 +53,8 @@ pub(super) async fn serve(
 ) {
     // Acknowledgements are small and somebody waits for each.
     socket.set_nodelay(true).ok();
-    let deadline = Instant::now() + house.limits.handshake;
     let Some(acceptor) = tls else {
-        let entry = Entry {
-            house,
-            peer,
-            pass,
-            certificate: None,
-            tls: false,
-            deadline,
-        };
+        let entry = Entry::new(house, peer, pass);
         // In a box of its own, which is freed before the long life begins: an idle connection costs what `run` needs.
         let connection = tokio::select! {
             biased;
@@ -79,7 +71,7 @@ pub(super) async fn serve(
         let connection = tokio::select! {
             biased;
             () = stopped(&mut stopping) => None,
-            connection = greet_tls(house, socket, peer, pass, acceptor, deadline) => connection,
+            connection = greet_tls(house, socket, peer, pass, acceptor) => connection,
         };
         drop(stopping);
         if let Some(connection) = connection {
@@ -97,11 +89,11 @@ async fn greet_tls(
     peer: SocketAddr,
     pass: Pass,
     acceptor: TlsAcceptor,
-    deadline: Instant,
 ) -> Option<Connection<TlsStream>> {
+    let deadline = Instant::now() + house.limits.handshake;
     match timeout_at(deadline, acceptor.accept(socket)).await {
         Ok(Ok(stream)) => {
-            let certificate = super::common_name(stream.get_ref().1);
+            let certificate = super::tls::common_name(stream.get_ref().1);
             let entry = Entry {
                 house,
                 peer,
@@ -129,7 +121,7 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
 }
 
 /// Someone at the door.
-struct Entry {
+pub(super) struct Entry {
     house: Arc<House>,
     peer: SocketAddr,
     pass: Pass,
@@ -173,8 +165,20 @@ impl No {
 }
 
 impl Entry {
+    /// Someone without TLS; its time runs from now on.
+    pub(super) fn new(house: Arc<House>, peer: SocketAddr, pass: Pass) -> Self {
+        Self {
+            deadline: Instant::now() + house.limits.handshake,
+            house,
+            peer,
+            pass,
+            certificate: None,
+            tls: false,
+        }
+    }
+
     /// The connection, once it is let in.
-    async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
+    pub(super) async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
         mut self,
         mut stream: S,
     ) -> Option<Connection<S>> {

@@ -34,7 +34,13 @@ mod settings;
 
 mod socket;
 
+mod stamp;
+
 mod status;
+
+mod subject;
+
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -64,9 +70,18 @@ use crate::telemetry::Control;
 use crate::telemetry::Record;
 
 pub use access::Access;
+pub use access::AccessError;
+pub use access::AccessSettings;
 pub use access::Denied;
 pub use access::Grant;
 pub use access::LoginAttempt;
+pub use access::PasswordError;
+pub use access::User;
+pub use access::UsersError;
+pub use access::UsersFile;
+pub use access::What;
+pub use access::WhatError;
+pub use access::hash_password;
 pub use settings::Limits;
 pub use settings::ListenerSettings;
 pub use settings::Subscribe;
@@ -75,6 +90,10 @@ pub use socket::ListenerError;
 pub use status::ClientSnapshot;
 pub use status::ListenerSnapshot;
 pub use status::ListenerStatus;
+pub use tls::ListenerTls;
+pub use tls::ListenerTlsError;
+pub use tls::acceptor;
+pub use tls::common_name;
 
 /// The name of this source in messages, controls and metrics.
 pub const SOURCE: &str = "listener";
@@ -280,9 +299,4 @@ impl Watcher {
             );
         }
     }
-}
-
-/// The name in a verified client certificate.
-fn common_name(_connection: &rustls::ServerConnection) -> Option<String> {
-    None
 }

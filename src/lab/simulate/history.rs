@@ -219,21 +219,12 @@ mod tests {
     use crate::telemetry::DAY_MS;
     use crate::telemetry::HOUR_MS;
     use crate::telemetry::Verdict;
-    use crate::telemetry::ZoneTable;
 
     /// The whole past of so many seats, ending on a Wednesday afternoon in China.
     fn past(seed: u64, toilets: usize, days: i64) -> Vec<TicketChange> {
         let until = Timestamp::from_ms(1_773_216_000_000);
         let from = until - days * DAY_MS;
-        let offset = |hours: i32| vec![(Timestamp::from_ms(0), hours * 3_600)];
-        let zones = ZoneTable::from([("Asia/Shanghai".into(), offset(8))]);
-        let (profiles, words) = super::super::tests::shipped_profiles();
-        let world = World {
-            settings: crate::telemetry::Settings::default(),
-            zones,
-            profiles,
-            words,
-        };
+        let world = super::super::tests::world();
         let mut living = Living::new(Tended::new(Diary::new(seed, (toilets, 0), from, until)));
         let (mut played, beginning) = Played::new(world, seed, "listener", from);
         let mut changes = Vec::new();
