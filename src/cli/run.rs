@@ -55,7 +55,22 @@ impl Run {
     }
 }
 
-<<<<<<< HEAD
+/// What the person who started the daemon reads first.
+fn greeting(ready: &daemon::Ready<'_>) -> String {
+    let mut line = format!(
+        "foremend is ready: http://{} (admin token in {})",
+        ready.http,
+        ready.token_file.display()
+    );
+    let doors = [("mqtt", ready.mqtt), ("mqtts", ready.mqtts)];
+    for (scheme, address) in doors {
+        if let Some(address) = address {
+            line.push_str(&format!(", devices connect to {scheme}://{address}"));
+        }
+    }
+    line
+}
+
 /// From now on SIGTERM and Ctrl-C make `stop` true.
 ///
 /// # Errors
@@ -76,26 +91,6 @@ pub(super) fn stop_signals(stop: watch::Sender<bool>) -> anyhow::Result<()> {
 /// The log on standard error: as much as `RUST_LOG` says, else this level.
 pub(super) fn start_log(json: bool, level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-=======
-/// What the person who started the daemon reads first.
-fn greeting(ready: &daemon::Ready<'_>) -> String {
-    let mut line = format!(
-        "foremend is ready: http://{} (admin token in {})",
-        ready.http,
-        ready.token_file.display()
-    );
-    let doors = [("mqtt", ready.mqtt), ("mqtts", ready.mqtts)];
-    for (scheme, address) in doors {
-        if let Some(address) = address {
-            line.push_str(&format!(", devices connect to {scheme}://{address}"));
-        }
-    }
-    line
-}
-
-fn start_log(json: bool) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
->>>>>>> listener
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
