@@ -239,7 +239,7 @@ impl<S: Source> Line<S> {
                         self.write(items, written, &mut out);
                         send(stream, &mut out).await?;
                     }
-                    None => self.dry = true,
+                    None => self.finish(),
                 },
                 () = told(&mut stop), if self.deadline.is_none() => self.finish(),
                 () = tokio::time::sleep_until(look) => {

@@ -337,7 +337,8 @@ async fn all_up(tally: &Tally, lines: usize, stop: &watch::Receiver<bool>) {
     }
 }
 
-/// Waits for the connections to end: first by themselves, then told to.
+/// Waits for the connections to end. Each does so by itself once its source is dry, at the latest after [`DRAIN`]; one that waits
+/// for a server to come back is told to.
 async fn collect(
     mut lines: JoinSet<Ended>,
     finish: &watch::Sender<bool>,
