@@ -11,6 +11,7 @@ use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
 use smol_str::SmolStr;
 
+use super::listener::{ListenerFile, check_listener};
 use super::quantity::{parse_bytes, parse_duration_ms};
 use super::{Broker, Config, Http, Influxdb, JournalLimits, Secret};
 use crate::telemetry::{Settings, SourceSetting};
@@ -41,6 +42,7 @@ pub enum ConfigError {
 pub(super) struct ConfigFile {
     data: DataFile,
     http: HttpFile,
+    listener: Option<ListenerFile>,
     broker: Vec<BrokerFile>,
     devices: DevicesFile,
     site: SiteFile,
@@ -276,9 +278,12 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
         }
         brokers.push(broker);
     }
+    let data_dir = base.join(file.data.dir);
+    let listener = check_listener(file.listener, !brokers.is_empty(), &data_dir, base)?;
     Ok(Config {
-        data_dir: base.join(file.data.dir),
+        data_dir,
         http: Http { listen },
+        listener,
         brokers,
         settings: check_settings(&file.devices, &file.site, file.source)?,
         influxdb: file

@@ -7,7 +7,7 @@ use crate::telemetry::Text;
 use crate::telemetry::Timestamp;
 
 /// A physical failure. Each names the fault of the shipped profiles that it should raise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum FailureKind {
     /// Toilet: limescale in the heater path.
     Limescale,
@@ -140,7 +140,7 @@ impl FailureKind {
 }
 
 /// A failure and how fast it ripens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Failure {
     /// What fails.
     pub kind: FailureKind,

@@ -15,11 +15,17 @@ mod chance;
 mod clock;
 mod failure;
 mod fleet;
+pub mod history;
+mod hours;
 mod json;
 mod link;
 mod outage;
+pub mod people;
 mod place;
 mod plan;
+mod remarks;
+pub mod story;
+pub mod tended;
 mod toilet;
 
 #[cfg(test)]
