@@ -10,7 +10,7 @@ use crate::profile::Stage;
 use crate::store::{DeviceFilter, DeviceRow, DeviceStanding, TicketFilter};
 use crate::telemetry::{DeviceId, Identity, Text, Timestamp};
 use crate::web::WebState;
-use crate::web::backend::{LiveFault, LiveSignal};
+use crate::web::backend::{LiveConnection, LiveFault, LiveSignal};
 use crate::web::extract::{Params, PathOf, page_size, path_device};
 use crate::web::problem::Problem;
 
@@ -92,6 +92,35 @@ pub(super) struct DeviceDetailAnswer {
     faults: Option<Vec<FaultStateAnswer>>,
     /// Its open tickets and notices, most urgent first.
     tickets: Vec<TicketAnswer>,
+    /// Clients of the built-in listener that last spoke for it; empty when it comes over a broker.
+    connections: Vec<ConnectionAnswer>,
+}
+
+/// A client of the built-in listener.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Connection)]
+pub(super) struct ConnectionAnswer {
+    #[schema(value_type = String)]
+    client_id: SmolStr,
+    /// Null when it is anonymous.
+    #[schema(value_type = Option<String>)]
+    user: Option<SmolStr>,
+    /// Address and port that it comes from.
+    peer: String,
+    /// MQTT `3.1`, `3.1.1` or `5`.
+    #[schema(value_type = String)]
+    protocol: SmolStr,
+    tls: bool,
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+    /// Seconds; 0: none.
+    keep_alive: u16,
+    messages: u64,
+    /// Publishes outside its rights.
+    denied: u64,
+    /// Granted, but nothing is ever delivered.
+    subscriptions_granted: u64,
+    subscriptions_refused: u64,
 }
 
 /// The last value of a signal.
@@ -179,6 +208,7 @@ pub(super) async fn device(
     };
     let tickets = state.store.tickets(&open).await?.items.into_iter();
     let live = state.backend.live(&id).await;
+    let connections = state.backend.connections(&id).into_iter();
     let (signals, faults) = live.map(|live| (live.signals, live.faults)).unzip();
     Ok(Json(DeviceDetailAnswer {
         device: row.into(),
@@ -193,6 +223,7 @@ pub(super) async fn device(
         tickets: tickets
             .map(|ticket| TicketAnswer::new(&*state.backend, ticket, None))
             .collect(),
+        connections: connections.map(ConnectionAnswer::from).collect(),
     }))
 }
 
@@ -221,6 +252,37 @@ impl From<DeviceRow> for DeviceAnswer {
             duplicates: row.duplicates,
             seq_restarts: row.seq_restarts,
             open_tickets: row.open_tickets,
+        }
+    }
+}
+
+impl From<LiveConnection> for ConnectionAnswer {
+    fn from(connection: LiveConnection) -> Self {
+        let LiveConnection {
+            client_id,
+            user,
+            peer,
+            protocol,
+            tls,
+            since,
+            keep_alive,
+            messages,
+            denied,
+            subscriptions_granted,
+            subscriptions_refused,
+        } = connection;
+        Self {
+            client_id,
+            user,
+            peer,
+            protocol,
+            tls,
+            since,
+            keep_alive,
+            messages,
+            denied,
+            subscriptions_granted,
+            subscriptions_refused,
         }
     }
 }
