@@ -14,7 +14,7 @@ use smol_str::SmolStr;
 use super::listener::{ListenerFile, check_listener};
 use super::quantity::{parse_bytes, parse_duration_ms};
 use super::{Broker, Config, Http, Influxdb, JournalLimits, Secret};
-use crate::telemetry::{Settings, SourceSetting};
+use crate::telemetry::{LISTENER, Settings, SourceSetting};
 
 /// Variables of this form override the file: `FOREMEND_HTTP__LISTEN`.
 const ENV_PREFIX: &str = "FOREMEND_";
@@ -270,6 +270,11 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
     let mut brokers: Vec<Broker> = Vec::new();
     for broker in file.broker {
         let broker = check_broker(broker, base)?;
+        if broker.name == LISTENER {
+            return Err(ConfigError::Wrong(format!(
+                "broker.name: '{LISTENER}' is the name of the built-in listener; choose another"
+            )));
+        }
         if brokers.iter().any(|other| other.name == broker.name) {
             return Err(ConfigError::Wrong(format!(
                 "broker.name: two brokers are named '{}'; give each its own name",

@@ -7,7 +7,9 @@ use crate::telemetry::Text;
 use crate::telemetry::Timestamp;
 
 /// A physical failure. Each names the fault of the shipped profiles that it should raise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum FailureKind {
     /// Toilet: limescale in the heater path.
     Limescale,
