@@ -4,6 +4,7 @@
 
 mod check;
 mod explain;
+mod init;
 mod journal;
 mod output;
 mod profiles;
@@ -11,7 +12,10 @@ mod publish;
 mod replay;
 mod run;
 mod test;
+#[cfg(test)]
+mod tests;
 mod tickets;
+mod user;
 
 use std::process::ExitCode;
 
@@ -22,7 +26,7 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "foremend",
     version,
-    after_help = "Example:\n  foremend replay tests/recordings/small-fleet.jsonl.gz"
+    after_help = "Examples:\n  foremend init                    writes foremend.toml\n  foremend run --config foremend.toml\n  foremend replay tests/recordings/small-fleet.jsonl.gz"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -45,6 +49,10 @@ enum Command {
     Tickets(tickets::Tickets),
     /// The durable log: info, verify, export.
     Journal(journal::Journal),
+    /// Writes a settings file with every key and its default, as comments.
+    Init(init::Init),
+    /// Who may publish to the built-in MQTT listener: add, list, remove.
+    User(user::Users),
     /// Publishes a CSV table as MQTT messages.
     Publish(Box<publish::Publish>),
 }
@@ -70,6 +78,8 @@ impl Cli {
             Command::Replay(command) => command.run(),
             Command::Tickets(command) => command.run(),
             Command::Journal(command) => command.run(),
+            Command::Init(command) => command.run(),
+            Command::User(command) => command.run(),
             Command::Publish(command) => command.run(),
         };
         match result {

@@ -4,6 +4,7 @@
 //! file, the key and what was expected; an unknown key is a mistake too. Relative paths are relative to the settings file.
 
 mod file;
+mod load;
 mod profiles;
 mod quantity;
 
@@ -18,7 +19,8 @@ use smol_str::SmolStr;
 
 use crate::telemetry::{Settings, SourceSetting};
 
-pub use file::{ConfigError, load};
+pub use file::ConfigError;
+pub use load::{load, load_places};
 pub use profiles::{read_profile, read_profiles};
 pub use quantity::{parse_bytes, parse_duration_ms};
 
@@ -39,6 +41,17 @@ pub struct Config {
     pub profiles_dir: PathBuf,
     /// The durable log.
     pub journal: JournalLimits,
+}
+
+/// The directories of the settings, for commands that need nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Where journal, store, state and the embedded series lie.
+    pub data_dir: PathBuf,
+    /// Folder of the fault profiles.
+    pub profiles_dir: PathBuf,
+    /// Users of the built-in listener, where the settings name the file.
+    pub users_file: Option<PathBuf>,
 }
 
 /// `[http]`

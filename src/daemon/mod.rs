@@ -21,6 +21,8 @@ mod messages;
 
 mod metrics;
 
+mod obstacles;
+
 mod recover;
 
 mod series;
@@ -38,7 +40,6 @@ mod zones;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -107,6 +108,12 @@ pub fn store_path(data: &Path) -> PathBuf {
     data.join("store.sqlite")
 }
 
+/// The users of the built-in listener in a data directory, where the settings name no other file.
+#[must_use]
+pub fn users_path(data: &Path) -> PathBuf {
+    data.join("users")
+}
+
 /// The file of the pipeline's state.
 fn state_path(data: &Path) -> PathBuf {
     data.join("state.sqlite")
@@ -170,7 +177,7 @@ impl Running {
             series,
         } = Opened::open(&config).await?;
         // Before anything is journalled: a start that cannot be is none.
-        let listener = listen(config.http.listen).await?;
+        let listener = obstacles::listen(config.http.listen, "http.listen").await?;
         let address = listener.local_addr()?;
         let tokens = Tokens::open(&config.data_dir)?;
         let pipeline = recover::load(&checkpoints, &journal, store.position())?;
@@ -290,12 +297,6 @@ fn compile(
     })
 }
 
-async fn listen(address: std::net::SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
-    tokio::net::TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; is another foremend running? set http.listen to another address")
-    })
-}
-
 /// The edges, opened in the order in which they depend on each other.
 struct Opened {
     journal: Journal,
@@ -308,12 +309,7 @@ struct Opened {
 impl Opened {
     async fn open(config: &Config) -> anyhow::Result<Self> {
         let dir = &config.data_dir;
-        fs::create_dir_all(dir).with_context(|| {
-            format!(
-                "cannot create the data directory {}; choose another with data.dir or --data",
-                dir.display()
-            )
-        })?;
+        obstacles::make_writable(dir)?;
         let options = JournalOptions {
             max_age: config.journal.max_age,
             max_bytes: config.journal.max_bytes,
