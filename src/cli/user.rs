@@ -34,7 +34,7 @@ const READ_LIMIT: u64 = 4_096;
 pub(super) struct Users {
     #[command(subcommand)]
     command: Command,
-    /// The users file; without it listener.users_file of the settings, else `users` in the data directory.
+    /// The users file; without it `listener.users_file` of the settings, else `users` in the data directory.
     #[arg(long, global = true, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Settings file of the daemon, for the place of its users.

@@ -26,7 +26,7 @@ pub enum ConfigError {
     },
     /// The folder of the fault profiles could not be read.
     #[error(
-        "cannot read {path}, the folder of the fault profiles; name another with profiles.dir in the settings file, or with FOREMEND_PROFILES__DIR"
+        "cannot read {path}, the folder of the fault profiles; name another with --profiles, profiles.dir in the settings file, or FOREMEND_PROFILES__DIR"
     )]
     Profiles {
         /// Which folder.

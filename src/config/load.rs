@@ -281,12 +281,9 @@ impl Settings {
             .path
             .as_deref()
             .map_or_else(String::new, |path| path.display().to_string());
-        let before = byte.and_then(|byte| self.text.as_bytes().get(..byte));
+        let before = byte.and_then(|byte| self.text.get(..byte));
         match before {
-            Some(before) => {
-                let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-                format!("{file}:{line}")
-            }
+            Some(before) => format!("{file}:{}", before.matches('\n').count() + 1),
             None => file,
         }
     }

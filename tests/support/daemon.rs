@@ -16,6 +16,8 @@ pub(crate) struct Daemon {
     pub(crate) url: String,
     /// The admin token.
     pub(crate) token: String,
+    /// What it said when it was ready.
+    pub(crate) ready: String,
     dir: PathBuf,
 }
 
@@ -67,6 +69,7 @@ impl Daemon {
                     child,
                     url: url.trim_end_matches('/').to_owned(),
                     token: token.trim().to_owned(),
+                    ready: line.clone(),
                     dir: dir.to_owned(),
                 });
             }
