@@ -47,6 +47,7 @@ use crate::web::SeriesRead;
 use crate::web::SeriesReadError;
 use crate::web::SeriesSample;
 use crate::web::SubmitError;
+use crate::web::Unwritten;
 use crate::web::WordList;
 
 /// Name of the series' trouble.
@@ -196,9 +197,19 @@ impl Backend for DaemonBackend {
             asked
                 .await
                 .flatten()
-                .map(|view| view::live(&view, program.as_deref()))
+                .map(|known| view::live(&known, program.as_deref(), clock::wall()))
         }
         .boxed()
+    }
+
+    fn unwritten(
+        &self,
+        devices: Vec<DeviceId>,
+    ) -> BoxFuture<'static, BTreeMap<DeviceId, Unwritten>> {
+        let asked = self
+            .clone()
+            .ask(move |reply| Question::Unwritten { devices, reply });
+        async move { view::unwritten(asked.await.unwrap_or_default()) }.boxed()
     }
 
     fn fault_counts(&self, model: &str) -> BoxFuture<'static, BTreeMap<SmolStr, FaultCounts>> {
@@ -217,7 +228,8 @@ impl Backend for DaemonBackend {
     ) -> BoxFuture<'static, Result<HeardPage, HeardError>> {
         let (journal, sources) = (self.journal.clone(), Arc::clone(&self.sources));
         let device = device.clone();
-        let look = move || messages::heard(&journal, &sources, &device, before, limit);
+        let profiles = self.shared.profiles();
+        let look = move || messages::heard(&journal, &sources, &profiles, &device, before, limit);
         async move {
             match tokio::task::spawn_blocking(look).await {
                 Ok(Ok(page)) => Ok(page),

@@ -218,6 +218,9 @@ impl Running {
             tokens,
             registry,
             closing: closes.clone(),
+            site: web::Site {
+                timezone: config.settings.timezone.parse().unwrap_or(chrono_tz::UTC),
+            },
         };
         let web = tokio::spawn(web::serve(listener, web::router(handles), closes.clone()));
         let brokers = brokers::start(&config, &journal, &shared, &closes);

@@ -12,9 +12,11 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 use super::metrics::Metrics;
+use crate::decode::DecodeView;
 use crate::detect::DeviceView;
 use crate::intake::SourceStatus;
 use crate::pipeline::Answer;
+use crate::pipeline::Presence;
 use crate::profile::Profiles;
 use crate::telemetry::DeviceId;
 use crate::telemetry::Position;
@@ -24,10 +26,15 @@ pub(super) const QUESTIONS_LIMIT: usize = 256;
 
 /// A question to the thread that owns the pipeline.
 pub(super) enum Question {
-    /// What detection knows of a device.
+    /// What detection and decoding know of a device.
     Device {
         device: DeviceId,
-        reply: oneshot::Sender<Option<DeviceView>>,
+        reply: oneshot::Sender<Option<Box<Known>>>,
+    },
+    /// What was heard of these devices since they were last written to the store; `None` where nothing was.
+    Unwritten {
+        devices: Vec<DeviceId>,
+        reply: oneshot::Sender<Vec<Option<Presence>>>,
     },
     /// What detection knows of every device of a model.
     Model {
@@ -39,6 +46,12 @@ pub(super) enum Question {
         position: Position,
         reply: oneshot::Sender<Option<Answer>>,
     },
+}
+
+/// What detection and decoding know of a device.
+pub(super) struct Known {
+    pub(super) view: DeviceView,
+    pub(super) decoding: DecodeView,
 }
 
 /// Shared between the threads of the daemon.

@@ -48,6 +48,14 @@ impl Store {
         })
     }
 
+    /// Cases that need a person: devices with an open ticket (no notice) that nobody has resolved yet.
+    pub async fn open_cases(&self) -> Result<u64, StoreError> {
+        self.single(
+            "SELECT count(DISTINCT device) FROM tickets WHERE closed = 0 AND kind = 'ticket' AND status <> 'resolved'",
+        )
+        .await
+    }
+
     async fn single(&self, sql: &'static str) -> Result<u64, StoreError> {
         let count: i64 = sqlx::query_scalar(sql).fetch_one(&self.readers).await?;
         Ok(count.cast_unsigned())

@@ -20,6 +20,8 @@ mod cursor;
 
 mod devices;
 
+mod queue;
+
 mod rejected;
 
 mod outbox;
@@ -40,6 +42,7 @@ pub use devices::{DeviceFilter, DeviceRow};
 pub use error::StoreError;
 pub use open::Store;
 pub use outbox::OutboxRow;
+pub use queue::{QUEUE_LIMIT, QueueLine, QueueView};
 pub use rejected::{RejectedFilter, RejectedRow};
 pub use tickets::{AssigneeFilter, TicketFilter, TicketSort};
 pub use timeline::TimelineEntry;

@@ -169,7 +169,7 @@ fn play(
             view.faults
                 .into_iter()
                 .filter(|fault| fault.stage.is_none())
-                .filter_map(|fault| Some((fault.fault, fault.blind?)))
+                .filter_map(|fault| Some((fault.fault, fault.blind?.to_string())))
                 .collect()
         })
         .unwrap_or_default();

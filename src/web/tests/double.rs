@@ -19,7 +19,7 @@ use crate::telemetry::{Control, DeviceId, Position, RawMessage, Text, TicketActi
 use crate::web::{
     ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveDevice,
     LiveFault, RefusalKind, SeriesQuery, SeriesRead, SeriesReadError, SeriesSample, SubmitError,
-    WordList,
+    Understood, Unwritten, WordList,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_120);
@@ -118,9 +118,18 @@ impl Backend for Double {
                 stage: None,
                 since: None,
                 why: Some(Text::new("no water temperature", "无水温")),
+                blind: None,
+                stages: Vec::new(),
+                rechecking: false,
+                shadow: false,
             }],
+            ..LiveDevice::default()
         });
         async move { live }.boxed()
+    }
+
+    fn unwritten(&self, _: Vec<DeviceId>) -> BoxFuture<'static, BTreeMap<DeviceId, Unwritten>> {
+        async { BTreeMap::new() }.boxed()
     }
 
     fn fault_counts(&self, _: &str) -> BoxFuture<'static, BTreeMap<SmolStr, FaultCounts>> {
@@ -159,6 +168,7 @@ impl Backend for Double {
                 content_type: None,
                 oversize: None,
             },
+            understood: Understood::Nothing,
         });
         let items: Vec<_> = items.collect();
         let next = items.last().map(|item| item.position);

@@ -4,9 +4,13 @@ mod access;
 
 mod actions;
 
+mod browser;
+
 mod double;
 
 mod events;
+
+mod pages;
 
 mod reads;
 
@@ -79,6 +83,9 @@ async fn site_that_waits(answer_wait: Duration) -> Site {
         tokens: Tokens::single("admin", TOKEN),
         registry: Arc::new(registry),
         closing: closing.subscribe(),
+        site: crate::web::Site {
+            timezone: chrono_tz::Asia::Shanghai,
+        },
     };
     let router = assemble(handles, answer_wait);
     Site {
