@@ -17,7 +17,7 @@ use crate::daemon;
 /// The daemon: takes messages, opens tickets, serves the API.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  foremend run --config foremend.toml\n\nWithout a settings file: HTTP on 127.0.0.1:8700, embedded stores, no broker.\nThe log goes to standard error; RUST_LOG=foremend=debug tells more."
+    after_help = "Example:\n  foremend run --config foremend.toml\n\nWithout a settings file: MQTT on port 1883, HTTP on 127.0.0.1:8700, embedded stores.\nThe log goes to standard error; RUST_LOG=foremend=debug tells more."
 )]
 pub(super) struct Run {
     /// Settings file.
@@ -35,7 +35,7 @@ impl Run {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         let mut config = config::load(self.config.as_deref())?;
         if let Some(data) = self.data {
-            config.data_dir = data;
+            config.move_data(data);
         }
         start_log(self.log_json);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -53,17 +53,30 @@ impl Run {
                 }
                 stop.send_replace(true);
             });
-            daemon::run(config, stopped, |address, token| {
+            daemon::run(config, stopped, |ready| {
                 // A closed standard output is no reason not to run.
-                drop(say(&format!(
-                    "foremend is ready: http://{address} (admin token in {})",
-                    token.display()
-                )));
+                drop(say(&greeting(ready)));
             })
             .await
         })?;
         Ok(Outcome::Good)
     }
+}
+
+/// What the person who started the daemon reads first.
+fn greeting(ready: &daemon::Ready<'_>) -> String {
+    let mut line = format!(
+        "foremend is ready: http://{} (admin token in {})",
+        ready.http,
+        ready.token_file.display()
+    );
+    let doors = [("mqtt", ready.mqtt), ("mqtts", ready.mqtts)];
+    for (scheme, address) in doors {
+        if let Some(address) = address {
+            line.push_str(&format!(", devices connect to {scheme}://{address}"));
+        }
+    }
+    line
 }
 
 fn start_log(json: bool) {

@@ -48,10 +48,10 @@ fn load(text: &str) -> Config {
     fs::write(&path, text).unwrap();
     fs::write(dir.path().join("influx-token"), "made-up").unwrap();
     let mut config = config::load(Some(&path)).unwrap_or_else(|error| panic!("{error}"));
-    for place in [&mut config.data_dir, &mut config.profiles_dir] {
-        let name = place.file_name().unwrap().to_owned();
-        *place = Path::new(".").join(name);
-    }
+    // As if the file lay where nothing is read from.
+    config.move_data(Path::new(".").join(config.data_dir.file_name().unwrap()));
+    let profiles = config.profiles_dir.file_name().unwrap();
+    config.profiles_dir = Path::new(".").join(profiles);
     config
 }
 
@@ -81,8 +81,13 @@ fn every_comment_of_the_written_settings_is_right_and_shows_the_default() {
     let config = load(&uncommented());
     assert_eq!(config.brokers.len(), 1);
     assert!(config.influxdb.is_some());
+    let listener = config.listener.unwrap();
+    assert!(listener.tls.is_some() && listener.users_file_is_named);
     // What is not an example is a default.
     let built_in = Config::built_in();
+    let door = built_in.listener.as_ref().unwrap();
+    assert_eq!(listener.listen, door.listen);
+    assert_eq!(listener.grants_subscriptions, door.grants_subscriptions);
     assert_eq!(config.data_dir, built_in.data_dir);
     assert_eq!(config.profiles_dir, built_in.profiles_dir);
     assert_eq!(config.http.listen, built_in.http.listen);

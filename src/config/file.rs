@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use smol_str::SmolStr;
 
+use super::listener::{ListenerFile, check_listener};
 use super::quantity::{parse_bytes, parse_duration_ms};
 use super::{Broker, Config, Http, Influxdb, JournalLimits, Places, Secret};
 use crate::telemetry::{Settings, SourceSetting};
@@ -49,7 +50,7 @@ pub enum ConfigError {
 }
 
 /// The value of `key` is wrong.
-fn wrong(key: impl Into<String>, text: String) -> ConfigError {
+pub(super) fn wrong(key: impl Into<String>, text: String) -> ConfigError {
     ConfigError::Value {
         key: key.into(),
         text,
@@ -62,6 +63,7 @@ fn wrong(key: impl Into<String>, text: String) -> ConfigError {
 pub(super) struct ConfigFile {
     data: DataFile,
     http: HttpFile,
+    listener: Option<ListenerFile>,
     broker: Vec<BrokerFile>,
     devices: DevicesFile,
     site: SiteFile,
@@ -208,7 +210,7 @@ impl ConfigFile {
         Places {
             data_dir: base.join(self.data.dir),
             profiles_dir: base.join(self.profiles.dir),
-            users_file: None,
+            users_file: self.listener.and_then(|listener| listener.users_file(base)),
         }
     }
 }
@@ -238,9 +240,12 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
         }
         brokers.push(broker);
     }
+    let data_dir = base.join(file.data.dir);
+    let listener = check_listener(file.listener, !brokers.is_empty(), &data_dir, base)?;
     Ok(Config {
-        data_dir: base.join(file.data.dir),
+        data_dir,
         http: Http { listen },
+        listener,
         brokers,
         settings: check_settings(&file.devices, &file.site, file.source)?,
         influxdb: file

@@ -20,6 +20,7 @@ use crate::desk::Refusal;
 use crate::desk::Reply;
 use crate::intake::SourceSnapshot;
 use crate::intake::SourceState;
+use crate::intake::listener::SOURCE;
 use crate::journal::AppendError;
 use crate::journal::Journal;
 use crate::pipeline::Answer;
@@ -284,7 +285,12 @@ impl Backend for DaemonBackend {
         let mut checks = vec![check("journal", journal), check("pipeline", pipeline)];
         checks.extend(self.shared.sources().iter().map(|source| {
             let source = source.snapshot();
-            check(&format!("broker {}", source.name), source_problem(&source))
+            let name = if source.name == SOURCE {
+                SOURCE.to_owned()
+            } else {
+                format!("broker {}", source.name)
+            };
+            check(&name, source_problem(&source))
         }));
         // A series store that is away delays no ticket: told, but no reason to call the daemon not ready.
         checks.extend(
@@ -319,6 +325,9 @@ fn source_problem(source: &SourceSnapshot) -> Option<String> {
                 |error| format!("not connected, trying again: {error}"),
             ))
         }
+        SourceState::Stalled if source.name == SOURCE => Some(
+            "the journal takes nothing; nothing is acknowledged, so devices keep what they have".into(),
+        ),
         SourceState::Stalled => Some("the journal takes nothing; the broker keeps what comes".into()),
         SourceState::TakenOver => Some(
             "another client took the session; see that each Foremend has a client_id of its own, then restart".into(),
