@@ -12,7 +12,7 @@ use crate::web::pages::parts::Markup;
 use super::subject::Subject;
 
 /// A device that said it is online is called silent after so long: three times the slowest regular message of the native convention.
-const SILENT_MS: i64 = 15 * MINUTE_MS;
+pub(super) const SILENT_MS: i64 = 15 * MINUTE_MS;
 /// Faults that the sentence names; more are counted.
 const NAMED_LIMIT: usize = 3;
 
@@ -164,9 +164,25 @@ fn lead(frame: &Frame, subject: &Subject) -> String {
     .collect();
     if !others.is_empty() {
         let list = others.join(&t.say("device-lead-comma").to_string());
-        sentences.push(t.say("device-lead-others").with("list", list).to_string());
+        sentences.push(if active.is_empty() {
+            t.say("device-lead-all")
+                .with("list", capital(&list))
+                .to_string()
+        } else {
+            t.say("device-lead-others").with("list", list).to_string()
+        });
     }
     sentences.join(&t.say("device-lead-space").to_string())
+}
+
+/// With a capital letter, as a sentence begins.
+fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .chain(rest)
+        .collect()
 }
 
 /// `Limescale in the heater path (S2)`.

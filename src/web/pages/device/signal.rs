@@ -22,18 +22,22 @@ use crate::profile::Stage;
 use crate::store::TicketFilter;
 use crate::store::TicketSort;
 use crate::telemetry::Measurement;
+use crate::telemetry::Timestamp;
 use crate::web::WebState;
 use crate::web::backend::SeriesQuery;
 use crate::web::backend::SeriesSample;
 use crate::web::pages::frame::Frame;
 use crate::web::pages::frame::Nav;
 use crate::web::pages::page;
+use crate::web::pages::parts;
 use crate::web::pages::parts::Markup;
+use crate::web::pages::parts::escaped;
 use crate::web::pages::refusal::Refusal;
 use crate::web::pages::visit::Fields;
 use crate::web::pages::visit::Visit;
 use crate::web::pages::visit::address;
 
+use super::facts::Fact;
 use super::head::Head;
 use super::head::Page;
 use super::picture;
@@ -69,6 +73,14 @@ struct SignalPage {
     rows: Vec<ValueRow>,
     /// The same numbers for programs.
     data: String,
+    facts: Vec<Fact>,
+    readers: Vec<Reader>,
+}
+
+/// A fault that looks at the signal.
+struct Reader {
+    title: String,
+    state: Markup,
 }
 
 struct ValueRow {
@@ -91,6 +103,7 @@ struct Wanted<'a> {
     normal: Option<(f64, f64)>,
     from_zero: bool,
     stored: bool,
+    at: Option<Timestamp>,
 }
 
 /// The page.
@@ -177,6 +190,8 @@ async fn build(
         ranges: looked.links(&frame, &here),
         range: looked.words(&frame),
         rows: rows(&frame, &wanted, &samples),
+        facts: facts(&frame, &wanted),
+        readers: readers(&frame, subject, &wanted),
         label: wanted.label,
         path: wanted.path,
         chart,
@@ -205,6 +220,7 @@ fn find<'a>(frame: &Frame, subject: &'a Subject, signal: &str) -> Option<Wanted<
             normal: derive.normal,
             from_zero: false,
             stored: derive.stored,
+            at: derive.at,
         });
     }
     let rule = program.signals.iter().find(|rule| rule.path == signal)?;
@@ -221,7 +237,74 @@ fn find<'a>(frame: &Frame, subject: &'a Subject, signal: &str) -> Option<Wanted<
         // A flow or a count that can be zero starts there; a temperature or a level of charge does not.
         from_zero: !rule.unit.dim.absolute && rule.range.is_none_or(|(low, _)| low >= 0.0),
         stored: true,
+        at: told.at,
     })
+}
+
+/// What is known of the signal itself.
+fn facts(frame: &Frame, wanted: &Wanted<'_>) -> Vec<Fact> {
+    let (t, show) = (frame.t, &frame.show);
+    let mut facts = vec![Fact {
+        name: t.say("device-signal-path").to_string(),
+        value: Markup::trusted(format!("<code>{}</code>", escaped(&wanted.path))),
+    }];
+    let mut add = |key: &'static str, value: Markup| {
+        facts.push(Fact {
+            name: t.say(key).to_string(),
+            value,
+        });
+    };
+    if let Some(at) = wanted.at {
+        add("device-signal-last", show.when(at));
+    }
+    if let Some((low, high)) = wanted.rule.and_then(|rule| rule.range) {
+        let unit = wanted.rule.map(|rule| &rule.unit);
+        let shown = |base: f64| unit.map_or(base, |unit| unit.from_base(base));
+        let span = t
+            .say("device-span")
+            .with("low", chart::number(shown(low), t.lang()))
+            .with("high", quantity(shown(high), &wanted.unit, t.lang()));
+        add("device-signal-range", Markup::text(&span.to_string()));
+    }
+    if let Some((normal, spread)) = wanted.normal {
+        let text = t
+            .say("device-signal-normal")
+            .with("normal", quantity(normal, &wanted.unit, t.lang()))
+            .with("spread", quantity(spread, &wanted.unit, t.lang()));
+        add("device-signal-new", Markup::text(&text.to_string()));
+    }
+    facts
+}
+
+/// The faults that look at it, themselves or through what is derived from it.
+fn readers(frame: &Frame, subject: &Subject, wanted: &Wanted<'_>) -> Vec<Reader> {
+    let (Some(program), Some(live)) = (&subject.program, &subject.live) else {
+        return Vec::new();
+    };
+    let index = program
+        .signals
+        .iter()
+        .position(|rule| wanted.rule.is_some() && rule.path == wanted.path);
+    let found = live.faults.iter().filter_map(|fault| {
+        let rule = program
+            .faults
+            .iter()
+            .find(|rule| rule.name == fault.fault)?;
+        let reads = index.is_some_and(|index| rule.signals.contains(&index));
+        let names = fault
+            .stages
+            .iter()
+            .flat_map(|stage| &stage.terms)
+            .any(|term| {
+                let own = term.own.as_ref().map(|own| &own.signal);
+                own == Some(&wanted.path) || term.evidence.signal.as_ref() == Some(&wanted.path)
+            });
+        (reads || names).then(|| Reader {
+            title: frame.t.one(&rule.title).to_owned(),
+            state: parts::fault_state(frame.t, &fault.state, fault.stage),
+        })
+    });
+    found.collect()
 }
 
 fn value(frame: &Frame, wanted: &Wanted<'_>, value: f64) -> String {

@@ -25,6 +25,7 @@ use crate::web::backend::SignalState;
 use crate::web::pages::frame::Frame;
 use crate::web::pages::parts::Markup;
 
+use super::head::SILENT_MS;
 use super::picture;
 use super::picture::SPARK_PLACES;
 use super::range::Looked;
@@ -55,6 +56,8 @@ pub(super) struct Signals {
     pub(super) never: Vec<String>,
     /// The series store did not answer, and why.
     pub(super) trouble: Option<String>,
+    /// None of the values counts any more, since the device fell silent: said once, not in each row.
+    pub(super) silent: bool,
 }
 
 /// What is asked of the series for one row.
@@ -79,6 +82,7 @@ pub(super) async fn signals(
             rows: Vec::new(),
             never: Vec::new(),
             trouble: None,
+            silent: false,
         };
     };
     let never = live
@@ -98,12 +102,19 @@ pub(super) async fn signals(
         .derives
         .iter()
         .filter_map(|derive| of_derive(frame, subject, looked, derive));
-    let wanted: Vec<Wanted> = told.chain(derived).collect();
+    let mut wanted: Vec<Wanted> = told.chain(derived).collect();
+    let silent = frame.show.now().since(subject.row.last_seen) > SILENT_MS;
+    if silent {
+        for wanted in &mut wanted {
+            wanted.row.state = None;
+        }
+    }
     let (rows, trouble) = drawn(state, frame, looked, wanted).await;
     Signals {
         rows,
         never,
         trouble,
+        silent,
     }
 }
 
@@ -269,7 +280,7 @@ async fn drawn(
     (rows, trouble)
 }
 
-/// `23.1 to 39.1 °C`.
+/// `23.1 to 39.1 °C`; one number where both are the same.
 pub(super) fn span(frame: &Frame, samples: &[SeriesSample], unit: &str) -> String {
     let t = frame.t;
     let low = samples.iter().map(|sample| sample.min).reduce(f64::min);
@@ -277,12 +288,12 @@ pub(super) fn span(frame: &Frame, samples: &[SeriesSample], unit: &str) -> Strin
     let (Some(low), Some(high)) = (low, high) else {
         return String::new();
     };
-    let (low, high) = (
-        crate::chart::number(low, t.lang()),
-        quantity(high, unit, t.lang()),
-    );
+    let high = quantity(high, unit, t.lang());
+    if quantity(low, unit, t.lang()) == high {
+        return high;
+    }
     t.say("device-span")
-        .with("low", low)
+        .with("low", crate::chart::number(low, t.lang()))
         .with("high", high)
         .to_string()
 }

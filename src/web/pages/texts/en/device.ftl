@@ -31,6 +31,7 @@ device-lead-fault = { $title } ({ $severity })
 device-lead-comma = {", "}
 device-lead-space = {" "}
 device-lead-others = Of the others { $list }.
+device-lead-all = { $list }.
 device-lead-pending = { $n ->
     [one] one is pending
    *[other] { $n } are pending
@@ -109,6 +110,16 @@ device-no-signals-why = Values show here with the first message that the profile
 device-series-slow = The store of series did not answer within 2 s: the charts are missing, the values are right.
 device-series-away = The store of series does not answer: { $reason }. The charts are missing, the values are right.
 
+device-silent-values = The device has fallen silent: these are its last values, none of them counts now.
+device-signal-aside = About this signal
+device-signal-about = About this signal
+device-signal-path = Name
+device-signal-last = Last told
+device-signal-range = Sensor
+device-signal-new = When new
+device-signal-normal = { $normal }, spread { $spread }
+device-signal-faults = Faults that look at it
+device-signal-no-faults = None: it is kept for people.
 device-signal-now = { $now } now.
 device-signal-now-new = { $now } now, { $normal } when new.
 device-signal-span = {" "}In this time { $span }.
