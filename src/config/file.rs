@@ -11,9 +11,10 @@ use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
 use smol_str::SmolStr;
 
+use super::listener::{ListenerFile, check_listener};
 use super::quantity::{parse_bytes, parse_duration_ms};
 use super::{Broker, Config, Http, Influxdb, JournalLimits, Secret};
-use crate::telemetry::{Settings, SourceSetting};
+use crate::telemetry::{LISTENER, Settings, SourceSetting};
 
 /// Variables of this form override the file: `FOREMEND_HTTP__LISTEN`.
 const ENV_PREFIX: &str = "FOREMEND_";
@@ -41,6 +42,7 @@ pub enum ConfigError {
 pub(super) struct ConfigFile {
     data: DataFile,
     http: HttpFile,
+    listener: Option<ListenerFile>,
     broker: Vec<BrokerFile>,
     devices: DevicesFile,
     site: SiteFile,
@@ -268,6 +270,11 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
     let mut brokers: Vec<Broker> = Vec::new();
     for broker in file.broker {
         let broker = check_broker(broker, base)?;
+        if broker.name == LISTENER {
+            return Err(ConfigError::Wrong(format!(
+                "broker.name: '{LISTENER}' is the name of the built-in listener; choose another"
+            )));
+        }
         if brokers.iter().any(|other| other.name == broker.name) {
             return Err(ConfigError::Wrong(format!(
                 "broker.name: two brokers are named '{}'; give each its own name",
@@ -276,9 +283,12 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
         }
         brokers.push(broker);
     }
+    let data_dir = base.join(file.data.dir);
+    let listener = check_listener(file.listener, !brokers.is_empty(), &data_dir, base)?;
     Ok(Config {
-        data_dir: base.join(file.data.dir),
+        data_dir,
         http: Http { listen },
+        listener,
         brokers,
         settings: check_settings(&file.devices, &file.site, file.source)?,
         influxdb: file

@@ -4,6 +4,7 @@
 //! file, the key and what was expected; an unknown key is a mistake too. Relative paths are relative to the settings file.
 
 mod file;
+mod listener;
 mod profiles;
 mod quantity;
 
@@ -19,6 +20,7 @@ use smol_str::SmolStr;
 use crate::telemetry::{Settings, SourceSetting};
 
 pub use file::{ConfigError, load};
+pub use listener::{ListenerConfig, ListenerTlsConfig};
 pub use profiles::{read_profile, read_profiles};
 pub use quantity::{parse_bytes, parse_duration_ms};
 
@@ -29,6 +31,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The web server.
     pub http: Http,
+    /// The built-in MQTT listener; `None`: off.
+    pub listener: Option<ListenerConfig>,
     /// External brokers.
     pub brokers: Vec<Broker>,
     /// What results depend on; journalled when it changes.

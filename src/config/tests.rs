@@ -85,3 +85,44 @@ fn wrong_values_say_what_was_expected() {
         assert!(error.contains(expected), "{text}: {error}");
     }
 }
+
+#[test]
+fn the_listener_is_on_when_no_broker_is_named_and_off_when_told() {
+    let broker = "[[broker]]\nname = \"plant\"\nurl = \"mqtt://broker.example\"\n";
+    let listener = |text: &str| check_text(text).expect(text).listener;
+    let config = listener("").expect("without a broker it is on");
+    assert_eq!(
+        config.listen.map(|address| address.to_string()).as_deref(),
+        Some("0.0.0.0:1883")
+    );
+    assert!(config.grants_subscriptions && config.anonymous.is_none() && config.tls.is_none());
+    assert!(config.users_file.ends_with("foremend-data/users") && !config.users_file_is_named);
+    assert!(listener(broker).is_none(), "a broker is enough");
+    assert!(listener(&format!("{broker}[listener]\n")).is_some(), "both");
+    assert!(listener("[listener]\nenabled = false\n").is_none());
+    let config = listener(
+        "[listener]\nlisten = \"off\"\ntls_listen = \"[::]:8883\"\ncert_file = \"c.pem\"\nkey_file = \"k.pem\"\nclient_ca_file = \"ca.pem\"\nusers_file = \"people\"\nanonymous = false\nsubscribe = \"refuse\"\n",
+    )
+    .expect("on");
+    let tls = config.tls.expect("set");
+    assert!(config.listen.is_none() && tls.listen.port() == 8883);
+    assert!(tls.cert_file.ends_with("c.pem") && tls.client_ca_file.is_some());
+    assert!(config.users_file.ends_with("people") && config.users_file_is_named);
+    assert_eq!(config.anonymous, Some(false));
+    assert!(!config.grants_subscriptions);
+}
+
+#[test]
+fn a_wrong_listener_says_what_was_expected() {
+    for (text, expected) in [
+        ("listen = \"1883\"", "0.0.0.0:1883"),
+        ("listen = \"off\"", "enabled = false"),
+        ("tls_listen = \"0.0.0.0:8883\"", "cert_file"),
+        ("client_ca_file = \"ca.pem\"", "tls_listen"),
+        ("subscribe = \"maybe\"", "refuse"),
+        ("lisen = \"0.0.0.0:1883\"", "did you mean 'listen'?"),
+    ] {
+        let error = check_text(&format!("[listener]\n{text}\n")).expect_err(text);
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}

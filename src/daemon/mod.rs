@@ -2,7 +2,7 @@
 //!
 //! Order of a start: settings and profiles are checked; the journal is opened (which locks the data directory), then store, state
 //! and series; the pipeline is restored; what changed of settings, zones and profiles is journalled behind a `Started`; the worker
-//! replays; the web answers; only then the brokers are connected. A stop goes the other way: brokers first, so that nothing new
+//! replays; the web answers; only then the brokers are connected and devices are let in. A stop goes the other way: they first, so that nothing new
 //! comes in, then the worker does what is durable and saves its state, then the journal is closed.
 
 mod announce;
@@ -13,9 +13,13 @@ mod brokers;
 
 mod clock;
 
+pub mod demo;
+
 mod effects;
 
 mod kept;
+
+mod listener;
 
 mod messages;
 
@@ -53,6 +57,7 @@ use tokio::task::JoinHandle;
 use announce::announce;
 use backend::DaemonBackend;
 use backend::SeriesReader;
+use listener::ListenerNumbers;
 use metrics::Consumer;
 use metrics::Metrics;
 use series::SeriesConsumer;
@@ -66,6 +71,7 @@ use crate::checkpoint::Checkpoints;
 use crate::config;
 use crate::config::Config;
 use crate::decode::DecodeState;
+use crate::intake::listener::ListenerStatus;
 use crate::journal::Journal;
 use crate::journal::JournalOptions;
 use crate::profile::Profiles;
@@ -123,18 +129,36 @@ fn series_path(data: &Path) -> PathBuf {
     data.join("series.sqlite")
 }
 
-/// Runs the daemon until `stop` becomes true. `ready` is told the address of the web server once everything is up.
+/// What a person who started the daemon needs to know.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    /// Address of the API.
+    pub http: std::net::SocketAddr,
+    /// Where the admin token lies.
+    pub token_file: &'a Path,
+    /// Where devices connect; `None` without a listener, or when it takes TLS only.
+    pub mqtt: Option<std::net::SocketAddr>,
+    /// Where devices connect over TLS.
+    pub mqtts: Option<std::net::SocketAddr>,
+}
+
+/// Runs the daemon until `stop` becomes true. `ready` is told where everything is once it is up.
 ///
 /// # Errors
 /// When a part cannot be opened, or one that nothing can do without fails for good.
 pub async fn run(
     config: Config,
     mut stop: watch::Receiver<bool>,
-    ready: impl FnOnce(std::net::SocketAddr, &Path),
+    ready: impl FnOnce(&Ready<'_>),
 ) -> anyhow::Result<()> {
     let token_file = config.data_dir.join(web::ADMIN_TOKEN_FILE);
-    let (mut running, address) = Running::start(config).await?;
-    ready(address, &token_file);
+    let (mut running, addresses) = Running::start(config).await?;
+    ready(&Ready {
+        http: addresses.http,
+        token_file: &token_file,
+        mqtt: addresses.mqtt,
+        mqtts: addresses.mqtts,
+    });
     let failed = tokio::select! {
         _ = stop.wait_for(|stop| *stop) => None,
         ended = &mut running.worker => Some(part_error("the worker", ended)),
@@ -142,6 +166,13 @@ pub async fn run(
         ended = &mut running.consumer => Some(part_error("the series writer", ended)),
     };
     running.stop(failed).await
+}
+
+/// Where the daemon can be reached.
+struct Addresses {
+    http: std::net::SocketAddr,
+    mqtt: Option<std::net::SocketAddr>,
+    mqtts: Option<std::net::SocketAddr>,
 }
 
 /// Everything that runs, to be stopped in order.
@@ -152,7 +183,8 @@ struct Running {
     consumer: JoinHandle<anyhow::Result<()>>,
     keeper: JoinHandle<()>,
     web: JoinHandle<std::io::Result<()>>,
-    brokers: Vec<JoinHandle<()>>,
+    /// The brokers, and the listener.
+    sources: Vec<JoinHandle<()>>,
     /// True: nothing new comes in any more.
     closing: watch::Sender<bool>,
     /// True: the worker does what is durable and ends.
@@ -160,7 +192,7 @@ struct Running {
 }
 
 impl Running {
-    async fn start(config: Config) -> anyhow::Result<(Self, std::net::SocketAddr)> {
+    async fn start(config: Config) -> anyhow::Result<(Self, Addresses)> {
         let (profiles, words) = config::read_profiles(&config.profiles_dir)?;
         let compiled = compile(&profiles, &words, &config)?;
         let Opened {
@@ -172,12 +204,17 @@ impl Running {
         } = Opened::open(&config).await?;
         // Before anything is journalled: a start that cannot be is none.
         let listener = listen(config.http.listen).await?;
-        let address = listener.local_addr()?;
+        let mqtt = config.listener.as_ref().map(listener::open).transpose()?;
+        let addresses = Addresses {
+            http: listener.local_addr()?,
+            mqtt: mqtt.as_ref().and_then(|mqtt| mqtt.listener.address()),
+            mqtts: mqtt.as_ref().and_then(|mqtt| mqtt.listener.tls_address()),
+        };
         let tokens = Tokens::open(&config.data_dir)?;
         let pipeline = recover::load(&checkpoints, &journal, store.position())?;
         let announced = announce(&journal, &pipeline, &config, profiles, words).await?;
 
-        let (shared, registry) = shared(compiled);
+        let (shared, registry) = shared(compiled, mqtt.as_ref().map(|mqtt| &mqtt.status));
         let (questions, asked) = mpsc::channel(QUESTIONS_LIMIT);
         let ((finish, finishing), (closing, closes)) =
             (watch::channel(false), watch::channel(false));
@@ -217,7 +254,8 @@ impl Running {
             },
         };
         let web = tokio::spawn(web::serve(listener, web::router(handles), closes.clone()));
-        let brokers = brokers::start(&config, &journal, &shared, &closes);
+        let mut sources = brokers::start(&config, &journal, &shared, &closes);
+        sources.extend(mqtt.map(|mqtt| mqtt.start(&journal, &shared, &closes)));
         let keeper = tokio::spawn(keep(journal.clone(), series, config, shared, status));
         let consumer = tokio::spawn(consumer.run());
         Ok((
@@ -228,11 +266,11 @@ impl Running {
                 consumer,
                 keeper,
                 web,
-                brokers,
+                sources,
                 closing,
                 finish,
             },
-            address,
+            addresses,
         ))
     }
 
@@ -240,8 +278,8 @@ impl Running {
     async fn stop(self, failed: Option<anyhow::Error>) -> anyhow::Result<()> {
         tracing::info!("stopping");
         self.closing.send_replace(true);
-        for broker in self.brokers {
-            within("a broker connection", broker).await;
+        for source in self.sources {
+            within("a broker connection or the listener", source).await;
         }
         within("the web server", self.web).await;
         self.finish.send_replace(true);
@@ -269,10 +307,17 @@ impl Running {
 }
 
 /// What the parts share, and the registry of its numbers.
-fn shared(profiles: Profiles) -> (Arc<Shared>, Arc<prometheus_client::registry::Registry>) {
+fn shared(
+    profiles: Profiles,
+    mqtt: Option<&Arc<ListenerStatus>>,
+) -> (Arc<Shared>, Arc<prometheus_client::registry::Registry>) {
     let metrics = Metrics::default();
-    let registry = Arc::new(metrics.registry());
-    (Arc::new(Shared::new(metrics, Arc::new(profiles))), registry)
+    let mut registry = metrics.registry();
+    if let Some(status) = mqtt {
+        registry.register_collector(Box::new(ListenerNumbers(Arc::clone(status))));
+    }
+    let shared = Shared::new(metrics, Arc::new(profiles), mqtt.cloned());
+    (Arc::new(shared), Arc::new(registry))
 }
 
 fn compile(

@@ -17,6 +17,8 @@
 
 mod device;
 
+mod fleet;
+
 mod frame;
 
 mod headers;
@@ -26,6 +28,8 @@ mod login;
 mod parts;
 
 mod preferences;
+
+mod profile;
 
 mod queue;
 
@@ -66,6 +70,11 @@ pub(super) fn routes(state: &WebState) -> Router<WebState> {
     Router::new()
         .route("/", get(queue::show))
         .route("/tickets/actions", post(queue::act))
+        .route("/fleet", get(fleet::show))
+        .route("/devices", get(fleet::devices))
+        .route("/rejected/replay", post(fleet::replay))
+        .route("/profiles", get(profile::first))
+        .route("/profiles/{model}", get(profile::show))
         .route("/login", get(login::show).post(login::enter))
         .route("/logout", post(login::leave))
         .route("/preferences", post(preferences::save))

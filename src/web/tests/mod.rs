@@ -12,6 +12,8 @@ mod double;
 
 mod events;
 
+mod overviews;
+
 mod pages;
 
 mod reads;
