@@ -15,6 +15,8 @@
 //! Invariants: no inline style or script, no request to another host (the policy in `headers` forbids it); every page answers in
 //! both languages; nothing is shown to a stranger but the login.
 
+mod device;
+
 mod fleet;
 
 mod frame;
@@ -76,6 +78,7 @@ pub(super) fn routes(state: &WebState) -> Router<WebState> {
         .route("/login", get(login::show).post(login::enter))
         .route("/logout", post(login::leave))
         .route("/preferences", post(preferences::save))
+        .merge(device::routes())
         .route_layer(from_fn(preferences::remember_language))
         .route_layer(from_fn_with_state(state.clone(), guard::bound))
         .route("/assets/{name}", get(assets::asset))

@@ -6,6 +6,8 @@ mod actions;
 
 mod browser;
 
+mod device;
+
 mod double;
 
 mod events;
