@@ -37,7 +37,9 @@ const MAY_KNOW: [(&str, &[&str]); 20] = [
     ),
     (
         "web",
+        // Detection, the desk and decoding in their own words, which pages show as they are.
         &[
+            "decode",
             "telemetry",
             "chart",
             "profile",
