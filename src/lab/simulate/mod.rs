@@ -10,15 +10,22 @@
 //! Read `plan`, `fleet`, `appliance`, `link`, then one appliance.
 
 mod appliance;
+mod brush;
 mod chance;
 mod clock;
 mod failure;
 mod fleet;
+pub mod history;
+mod hours;
 mod json;
 mod link;
 mod outage;
+pub mod people;
 mod place;
 mod plan;
+mod remarks;
+pub mod story;
+pub mod tended;
 mod toilet;
 
 #[cfg(test)]

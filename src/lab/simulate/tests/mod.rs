@@ -2,6 +2,8 @@
 //!
 //! Here: fleets played through the real pipeline with the shipped profiles.
 
+mod brushes;
+
 mod failures;
 
 mod links;
@@ -142,7 +144,7 @@ impl Played {
     }
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("device-profiles");
     let zones = PLACES.iter().map(|place| {
         let hours = i32::try_from(place.zone_ms() / HOUR_MS).expect("a zone");
