@@ -38,6 +38,7 @@ use crate::telemetry::Text;
 use crate::telemetry::Timestamp;
 use crate::web::ActionOutcome;
 use crate::web::Backend;
+use crate::web::Backlog;
 use crate::web::Check;
 use crate::web::FaultCounts;
 use crate::web::HeardError;
@@ -50,6 +51,8 @@ use crate::web::SeriesRead;
 use crate::web::SeriesReadError;
 use crate::web::SeriesSample;
 use crate::web::SubmitError;
+use crate::web::Traffic;
+use crate::web::Unwritten;
 use crate::web::WordList;
 
 /// Name of the series' trouble.
@@ -199,9 +202,19 @@ impl Backend for DaemonBackend {
             asked
                 .await
                 .flatten()
-                .map(|view| view::live(&view, program.as_deref()))
+                .map(|known| view::live(&known, program.as_deref(), clock::wall()))
         }
         .boxed()
+    }
+
+    fn unwritten(
+        &self,
+        devices: Vec<DeviceId>,
+    ) -> BoxFuture<'static, BTreeMap<DeviceId, Unwritten>> {
+        let asked = self
+            .clone()
+            .ask(move |reply| Question::Unwritten { devices, reply });
+        async move { view::unwritten(asked.await.unwrap_or_default()) }.boxed()
     }
 
     fn fault_counts(&self, model: &str) -> BoxFuture<'static, BTreeMap<SmolStr, FaultCounts>> {
@@ -220,7 +233,8 @@ impl Backend for DaemonBackend {
     ) -> BoxFuture<'static, Result<HeardPage, HeardError>> {
         let (journal, sources) = (self.journal.clone(), Arc::clone(&self.sources));
         let device = device.clone();
-        let look = move || messages::heard(&journal, &sources, &device, before, limit);
+        let profiles = self.shared.profiles();
+        let look = move || messages::heard(&journal, &sources, &profiles, &device, before, limit);
         async move {
             match tokio::task::spawn_blocking(look).await {
                 Ok(Ok(page)) => Ok(page),
@@ -232,6 +246,19 @@ impl Backend for DaemonBackend {
             }
         }
         .boxed()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.shared.traffic(clock::wall())
+    }
+
+    fn backlog(&self) -> Backlog {
+        let last = self.journal.last().0;
+        Backlog {
+            detection: last.saturating_sub(self.shared.processed().borrow().0),
+            series: last.saturating_sub(self.shared.series_written().0),
+            journal_bytes: self.journal.stats().bytes,
+        }
     }
 
     fn connections(&self, device: &DeviceId) -> Vec<LiveConnection> {
