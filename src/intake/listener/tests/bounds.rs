@@ -52,7 +52,7 @@ async fn mqtt_3_is_read_no_further_than_its_bound_and_on_when_there_is_room() {
             .map(|id| ack(PUBACK, id))
             .collect();
         assert_eq!(answers, acks);
-        assert_eq!(hall.journal.messages().len(), 300);
+        assert_eq!(hall.journal.wait_for(300).len(), 300);
     }
 }
 
