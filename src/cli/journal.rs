@@ -9,6 +9,7 @@ use clap::Subcommand;
 
 use super::Outcome;
 use super::output::say;
+use super::progress::Progress;
 use crate::config;
 use crate::daemon;
 use crate::journal::JournalReader;
@@ -130,7 +131,9 @@ fn info(dir: &Path) -> anyhow::Result<Outcome> {
 }
 
 fn check(dir: &Path) -> anyhow::Result<Outcome> {
+    let bar = Progress::open("verifying", "files");
     let report = verify(dir)?;
+    bar.clear();
     say(&format!("journal {}", report.id))?;
     for segment in &report.segments {
         let positions = segment.positions.map_or_else(
@@ -168,11 +171,15 @@ fn export<W: std::io::Write>(dir: &Path, from: Position, out: W) -> anyhow::Resu
     let mut writer = RecordingWriter::new(out);
     let mut next = from;
     let mut last = None;
+    let (begin, end) = (reader.stats().first.max(from), reader.stats().last);
+    let total = (end.0 + 1).saturating_sub(begin.0);
+    let bar = Progress::of("exporting", total, "records");
     loop {
         let entries = reader.read(next, READ_ENTRIES, READ_BYTES)?;
         let Some(newest) = entries.last() else { break };
         next = newest.position.next();
         last = Some(newest.received_at);
+        bar.at(next.0.saturating_sub(begin.0));
         for entry in &entries {
             writer.write(entry)?;
         }

@@ -3,14 +3,17 @@
 //! Exit codes are a contract: 0 good, 1 the thing asked about is not good, 2 wrong use, 3 could not run.
 
 mod check;
+mod demo;
 mod explain;
 mod init;
 mod journal;
 mod output;
 mod profiles;
+mod progress;
 mod publish;
 mod replay;
 mod run;
+mod simulate;
 mod test;
 #[cfg(test)]
 mod tests;
@@ -37,6 +40,8 @@ pub struct Cli {
 enum Command {
     /// The daemon: takes messages, opens tickets, serves the API.
     Run(run::Run),
+    /// The daemon with a made-up fleet and its last 30 days, to look around in.
+    Demo(demo::Demo),
     /// Looks for mistakes in fault profiles and prints what they cost per device.
     Check(check::Check),
     /// Runs the cases that profiles carry.
@@ -55,6 +60,8 @@ enum Command {
     User(user::Users),
     /// Publishes a CSV table as MQTT messages.
     Publish(Box<publish::Publish>),
+    /// Lets a made-up fleet speak MQTT, in real time or as a load.
+    Simulate(Box<simulate::Simulate>),
 }
 
 /// How a command that could run went.
@@ -72,6 +79,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let result = match self.command {
             Command::Run(command) => command.run(),
+            Command::Demo(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Test(command) => command.run(),
             Command::Explain(command) => command.run(),
@@ -81,6 +89,7 @@ impl Cli {
             Command::Init(command) => command.run(),
             Command::User(command) => command.run(),
             Command::Publish(command) => command.run(),
+            Command::Simulate(command) => command.run(),
         };
         match result {
             Ok(Outcome::Good) => ExitCode::SUCCESS,

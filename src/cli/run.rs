@@ -37,22 +37,14 @@ impl Run {
         if let Some(data) = self.data {
             config.move_data(data);
         }
-        start_log(self.log_json);
+        start_log(self.log_json, "info");
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .context("cannot start")?;
         runtime.block_on(async {
             let (stop, stopped) = watch::channel(false);
-            let mut terminate = signal(SignalKind::terminate())?;
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            tokio::spawn(async move {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-                stop.send_replace(true);
-            });
+            stop_signals(stop)?;
             daemon::run(config, stopped, |ready| {
                 // A closed standard output is no reason not to run.
                 drop(say(&greeting(ready)));
@@ -79,8 +71,26 @@ fn greeting(ready: &daemon::Ready<'_>) -> String {
     line
 }
 
-fn start_log(json: bool) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+/// From now on SIGTERM and Ctrl-C make `stop` true.
+///
+/// # Errors
+/// When the operating system takes no handler.
+pub(super) fn stop_signals(stop: watch::Sender<bool>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.send_replace(true);
+    });
+    Ok(())
+}
+
+/// The log on standard error: as much as `RUST_LOG` says, else this level.
+pub(super) fn start_log(json: bool, level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

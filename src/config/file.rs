@@ -11,7 +11,7 @@ use smol_str::SmolStr;
 use super::listener::{ListenerFile, check_listener};
 use super::quantity::{parse_bytes, parse_duration_ms};
 use super::{Broker, Config, Http, Influxdb, JournalLimits, Places, Secret};
-use crate::telemetry::{Settings, SourceSetting};
+use crate::telemetry::{LISTENER, Settings, SourceSetting};
 
 /// The settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -229,6 +229,14 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
     let mut brokers: Vec<Broker> = Vec::new();
     for (number, broker) in file.broker.into_iter().enumerate() {
         let broker = check_broker(broker, number, base)?;
+        if broker.name == LISTENER {
+            return Err(wrong(
+                format!("broker.{number}.name"),
+                format!(
+                    "broker.name: '{LISTENER}' is the name of the built-in listener; choose another"
+                ),
+            ));
+        }
         if brokers.iter().any(|other| other.name == broker.name) {
             return Err(wrong(
                 format!("broker.{number}.name"),

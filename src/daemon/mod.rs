@@ -13,6 +13,8 @@ mod brokers;
 
 mod clock;
 
+pub mod demo;
+
 mod effects;
 
 mod kept;
