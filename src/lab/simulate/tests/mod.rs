@@ -4,12 +4,16 @@
 
 mod failures;
 
+mod links;
+
 mod quiet;
 
 mod same;
 
 use std::fs;
 use std::path::Path;
+
+use serde::de::IgnoredAny;
 
 use super::Cadence;
 use super::Fleet;
@@ -61,8 +65,9 @@ struct Told {
 struct Played {
     told: Vec<Told>,
     rejected: Vec<Rejected>,
-    derived: Vec<crate::detect::DerivedValue>,
     counts: Counts,
+    /// Messages that nobody can read.
+    garbled: usize,
 }
 
 impl Played {
@@ -92,6 +97,10 @@ impl Playing {
     fn until(&mut self, until: Timestamp) {
         while self.fleet.peek_at().is_some_and(|at| at < until) {
             let published = self.fleet.next().expect("it was there");
+            let readable = serde_json::from_slice::<IgnoredAny>(&published.payload).is_ok();
+            if !readable || published.topic.ends_with("/status") {
+                self.played.garbled += 1;
+            }
             let (at, mut effects) = (published.at, Effects::default());
             let record = Record::Message(published.into_message("listener"));
             self.player.feed(at, record, &mut effects);
@@ -117,7 +126,7 @@ impl Played {
         for change in effects.changes {
             if matches!(
                 change.change,
-                Change::Opened | Change::Worsened | Change::Cleared
+                Change::Opened | Change::Worsened | Change::Cleared | Change::Cancelled
             ) {
                 self.told.push(Told {
                     at: change.at,
@@ -128,7 +137,6 @@ impl Played {
                 });
             }
         }
-        self.derived.extend(effects.derived);
         self.rejected.extend(effects.rejected);
         self.counts.append(effects.counts);
     }

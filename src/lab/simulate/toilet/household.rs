@@ -203,7 +203,7 @@ impl Household {
             }
         });
         let dries = wash.is_some() && self.chance.happens(dries);
-        let dries_ms = self.chance.span_ms(35 * SECOND_MS, 80 * SECOND_MS);
+        let dries_ms = self.chance.span_ms(35 * SECOND_MS, 65 * SECOND_MS);
         Visit {
             at,
             sits_ms: Some(sits_ms),

@@ -203,7 +203,7 @@ impl Toilet {
             until: at + lasts_ms,
             flow_lpm: new
                 * self.flow_unit
-                * (1.0 - 0.38 * scale)
+                * (1.0 - 0.3 * scale)
                 * (1.0 + 0.006 * self.chance.noise()),
             litres: 0.0,
             stuck: self.chance.happens(stuck),
