@@ -55,19 +55,46 @@ fn a_broker_acknowledges_everything_that_a_simulated_fleet_sends() {
     let broker = Mosquitto::start("");
     let loads: [&[&str]; 3] = [
         &["--rate", "500", "--seconds", "2", "--devices", "10"],
-        &["--rate", "max", "--seconds", "1", "--devices", "10", "--mqtt", "3.1.1"],
+        &[
+            "--rate",
+            "max",
+            "--seconds",
+            "1",
+            "--devices",
+            "10",
+            "--mqtt",
+            "3.1.1",
+        ],
         // Ten devices share three connections.
-        &["--rate", "300", "--seconds", "1", "--devices", "10", "--connections", "3"],
+        &[
+            "--rate",
+            "300",
+            "--seconds",
+            "1",
+            "--devices",
+            "10",
+            "--connections",
+            "3",
+        ],
     ];
     for load in loads {
         let output = simulate(&broker.url(), load);
         let account = account(&output);
         assert_eq!(output.status.code(), Some(0), "{load:?}: {account}");
-        assert_eq!(account["sent"], account["acknowledged"], "{load:?}: {account}");
+        assert_eq!(
+            account["sent"], account["acknowledged"],
+            "{load:?}: {account}"
+        );
         assert_eq!(account["failed"], 0, "{load:?}: {account}");
         // A tenth of what was asked for, on the slowest machine.
-        assert!(account["sent"].as_u64().unwrap() >= 30, "{load:?}: {account}");
-        assert!(account["ack_ms"]["p99"].as_f64().unwrap() > 0.0, "{account}");
+        assert!(
+            account["sent"].as_u64().unwrap() >= 30,
+            "{load:?}: {account}"
+        );
+        assert!(
+            account["ack_ms"]["p99"].as_f64().unwrap() > 0.0,
+            "{account}"
+        );
     }
 }
 
@@ -91,7 +118,16 @@ fn a_server_that_never_acknowledges_is_told_by_the_exit_code() {
             });
         }
     });
-    let load = ["--rate", "50", "--seconds", "1", "--devices", "3", "--mqtt", "3.1.1"];
+    let load = [
+        "--rate",
+        "50",
+        "--seconds",
+        "1",
+        "--devices",
+        "3",
+        "--mqtt",
+        "3.1.1",
+    ];
     let output = simulate(&url, &load);
     let account = account(&output);
     assert_eq!(output.status.code(), Some(1), "{account}");
@@ -124,7 +160,13 @@ impl Demo {
     fn start(data: &Path, more: &[&str]) -> Self {
         let data = data.to_str().unwrap();
         let fixed = [
-            "demo", "--data", data, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0",
+            "demo",
+            "--data",
+            data,
+            "--http",
+            "127.0.0.1:0",
+            "--mqtt",
+            "127.0.0.1:0",
         ];
         let mut child = foremend(&[&fixed, more].concat())
             .stdout(Stdio::piped())
@@ -233,7 +275,10 @@ fn a_demo_has_a_past_lives_on_and_is_gone_on_with() {
     });
     // A counter that began anew would make everything a duplicate; some devices repeat themselves now and then.
     let (received, duplicates) = (again.counted("received"), again.counted("duplicate"));
-    assert!(duplicates * 2 < received.max(1), "{duplicates} of {received}");
+    assert!(
+        duplicates * 2 < received.max(1),
+        "{duplicates} of {received}"
+    );
     again.stop();
 }
 
@@ -244,9 +289,19 @@ fn a_port_that_is_taken_is_told_before_the_past_is_made() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for option in ["--http", "--mqtt"] {
-        let other = if option == "--http" { "--mqtt" } else { "--http" };
+        let other = if option == "--http" {
+            "--mqtt"
+        } else {
+            "--http"
+        };
         let output = foremend(&[
-            "demo", "--data", data.to_str().unwrap(), option, &address, other, "127.0.0.1:0",
+            "demo",
+            "--data",
+            data.to_str().unwrap(),
+            option,
+            &address,
+            other,
+            "127.0.0.1:0",
         ])
         .output()
         .unwrap();

@@ -129,7 +129,10 @@ fn greeting(opening: &Opening, continued: Option<Timestamp>) -> Vec<String> {
         token.trim(),
         opening.token_file.display()
     ));
-    lines.push(format!("  devices connect to           mqtt://{}", opening.mqtt));
+    lines.push(format!(
+        "  devices connect to           mqtt://{}",
+        opening.mqtt
+    ));
     if !opening.acts.is_empty() {
         lines.push("What will happen while you watch:".into());
     }

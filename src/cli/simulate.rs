@@ -133,10 +133,11 @@ impl Simulate {
     async fn play(&self) -> anyhow::Result<Report> {
         let now = now();
         let load = self.rate.is_some();
-        let devices = self.devices.map_or(
-            if load { LOAD_DEVICES } else { LIVE_DEVICES },
-            |devices| usize::try_from(devices).unwrap_or(usize::MAX),
-        );
+        let devices = self
+            .devices
+            .map_or(if load { LOAD_DEVICES } else { LIVE_DEVICES }, |devices| {
+                usize::try_from(devices).unwrap_or(usize::MAX)
+            });
         let (toilets, brushes) = shares(devices);
         let plan = FleetPlan {
             seed: self.seed,

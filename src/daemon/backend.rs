@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use super::clock;
+use super::listener;
 use super::messages;
 use super::shared::Question;
 use super::shared::Shared;
@@ -42,6 +43,7 @@ use crate::web::Check;
 use crate::web::FaultCounts;
 use crate::web::HeardError;
 use crate::web::HeardPage;
+use crate::web::LiveConnection;
 use crate::web::LiveDevice;
 use crate::web::RefusalKind;
 use crate::web::SeriesQuery;
@@ -257,6 +259,13 @@ impl Backend for DaemonBackend {
             series: last.saturating_sub(self.shared.series_written().0),
             journal_bytes: self.journal.stats().bytes,
         }
+    }
+
+    fn connections(&self, device: &DeviceId) -> Vec<LiveConnection> {
+        let Some(listener_status) = &self.shared.listener else {
+            return Vec::new();
+        };
+        listener::connections(listener_status, &self.sources, device)
     }
 
     fn readiness(&self) -> Vec<Check> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::EncodeMetric as _;
@@ -16,9 +17,11 @@ use tokio::task::JoinHandle;
 use super::brokers::sink;
 use super::shared::Shared;
 use crate::config::ListenerConfig;
+use crate::decode::DecodeState;
 use crate::intake::listener;
 use crate::intake::listener::Access;
 use crate::intake::listener::AccessSettings;
+use crate::intake::listener::ClientSnapshot;
 use crate::intake::listener::Limits;
 use crate::intake::listener::Listener;
 use crate::intake::listener::ListenerSettings;
@@ -27,6 +30,9 @@ use crate::intake::listener::ListenerTls;
 use crate::intake::listener::SOURCE;
 use crate::intake::listener::Subscribe;
 use crate::journal::Journal;
+use crate::telemetry::DeviceId;
+use crate::telemetry::RawMessage;
+use crate::web::LiveConnection;
 
 /// A listener whose ports are taken and whose files are read; it accepts nothing yet.
 pub(super) struct Opened {
@@ -104,6 +110,46 @@ impl Opened {
                 shared.trouble(SOURCE, &format!("{error:#}"));
             }
         })
+    }
+}
+
+/// The clients that last spoke for a device. `sources` knows which topics are whose.
+pub(super) fn connections(
+    status: &ListenerStatus,
+    sources: &DecodeState,
+    device: &DeviceId,
+) -> Vec<LiveConnection> {
+    let speaks_for = |topic: &str| {
+        let message = RawMessage {
+            source: SOURCE.into(),
+            topic: topic.into(),
+            payload: Bytes::new(),
+            qos: 0,
+            dup: false,
+            retained: false,
+            queued: false,
+            content_type: None,
+            oversize: None,
+        };
+        sources.device_of(&message).as_ref() == Some(device)
+    };
+    let clients = status.clients_publishing(speaks_for).into_iter();
+    clients.map(connection).collect()
+}
+
+fn connection(client: ClientSnapshot) -> LiveConnection {
+    LiveConnection {
+        client_id: client.client_id,
+        user: client.user,
+        peer: client.peer.to_string(),
+        protocol: client.protocol.into(),
+        tls: client.tls,
+        since: client.since,
+        keep_alive: client.keep_alive,
+        messages: client.messages,
+        denied: client.denied,
+        subscriptions_granted: client.subscriptions_granted,
+        subscriptions_refused: client.subscriptions_refused,
     }
 }
 

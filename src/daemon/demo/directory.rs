@@ -37,9 +37,8 @@ pub(super) fn earlier(data: &Path, anew: bool) -> anyhow::Result<Option<Diary>> 
     let text = match fs::read_to_string(&file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            check_empty(data).context(
-                "this is no directory of an earlier demo; name another with --data",
-            )?;
+            check_empty(data)
+                .context("this is no directory of an earlier demo; name another with --data")?;
             return Ok(None);
         }
         Err(error) => {
@@ -80,13 +79,8 @@ pub(super) fn begin(data: &Path) -> anyhow::Result<PathBuf> {
 
 /// Moves a past that is whole into its place.
 pub(super) fn finish(part: &Path, data: &Path) -> anyhow::Result<()> {
-    fs::rename(part, data).with_context(|| {
-        format!(
-            "cannot move {} to {}",
-            part.display(),
-            data.display()
-        )
-    })
+    fs::rename(part, data)
+        .with_context(|| format!("cannot move {} to {}", part.display(), data.display()))
 }
 
 /// Writes the diary, whole or not at all.

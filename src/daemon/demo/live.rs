@@ -63,9 +63,10 @@ impl Directed {
     ) -> Self {
         let devices = fleet.devices();
         let toilets = fleet.diary().toilets;
-        let mut well = devices.iter().enumerate().filter(|(_, device)| {
-            device.failures.is_empty() && device.quirk == Quirk::Ordinary
-        });
+        let mut well = devices
+            .iter()
+            .enumerate()
+            .filter(|(_, device)| device.failures.is_empty() && device.quirk == Quirk::Ordinary);
         let scenes = story::scenes().into_iter().filter_map(|scene| {
             let kind = scene.failure.kind;
             let seats = FailureKind::TOILET.contains(&kind);

@@ -168,7 +168,8 @@ pub async fn run(
             _ = stopped.wait_for(|stop| *stop) => return anyhow::Ok(()),
         };
         let (http, mqtt, token_file) = ready;
-        let mqtt = mqtt.context("the demo needs the built-in MQTT listener; it is off in the settings")?;
+        let mqtt =
+            mqtt.context("the demo needs the built-in MQTT listener; it is off in the settings")?;
         let (repairs, repaired) = mpsc::channel(REPAIRS);
         let speakers = speakers(&fleet.devices());
         let mut script = Directed::new(fleet, data.clone(), repaired, clock::wall());
@@ -221,11 +222,15 @@ fn server(mqtt: SocketAddr) -> DevicesOptions {
 
 /// A port that is taken is told before the past is made, not after.
 fn check_ports(config: &Config) -> anyhow::Result<()> {
-    let mqtt = config.listener.as_ref().and_then(|listener| listener.listen);
-    let ports: BTreeMap<&str, SocketAddr> = [("--http", Some(config.http.listen)), ("--mqtt", mqtt)]
-        .into_iter()
-        .filter_map(|(option, address)| Some((option, address?)))
-        .collect();
+    let mqtt = config
+        .listener
+        .as_ref()
+        .and_then(|listener| listener.listen);
+    let ports: BTreeMap<&str, SocketAddr> =
+        [("--http", Some(config.http.listen)), ("--mqtt", mqtt)]
+            .into_iter()
+            .filter_map(|(option, address)| Some((option, address?)))
+            .collect();
     for (option, address) in ports {
         std::net::TcpListener::bind(address).with_context(|| {
             let other = SocketAddr::new(address.ip(), 0);

@@ -48,9 +48,8 @@ pub(super) fn make(
     let (orders, orders_in) = sync_channel(SLICES + 2);
     let (chapters, chapters_in) = sync_channel(CHAPTERS);
     let (fleet, pipeline) = std::thread::scope(|scope| {
-        let living = scope.spawn(move || {
-            live(Living::new(Tended::new(diary)), now, &slices, &orders_in)
-        });
+        let living =
+            scope.spawn(move || live(Living::new(Tended::new(diary)), now, &slices, &orders_in));
         let playing = scope.spawn(move || {
             let (played, beginning) = Played::new(world, seed, listener::SOURCE, from);
             play(played, beginning, slices_in, &orders, &chapters)
@@ -174,7 +173,10 @@ mod tests {
         let mut tickets: Vec<Ticket> = Vec::new();
         play_through(&mut living, (&mut played, beginning), now(), |chapter| {
             for change in chapter.effects.changes {
-                match tickets.iter_mut().find(|known| known.id == change.ticket.id) {
+                match tickets
+                    .iter_mut()
+                    .find(|known| known.id == change.ticket.id)
+                {
                     Some(known) => *known = change.ticket,
                     None => tickets.push(change.ticket),
                 }
@@ -193,7 +195,9 @@ mod tests {
         assert!(fleet.peek_at().is_some_and(|at| at > now()));
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let (mut kept, texts) = runtime.block_on(async {
-            let store = Store::open_to_read(&store_path(&data)).await.expect("a store");
+            let store = Store::open_to_read(&store_path(&data))
+                .await
+                .expect("a store");
             let filter = TicketFilter {
                 limit: 200,
                 ..TicketFilter::default()

@@ -46,7 +46,10 @@ pub(super) async fn repairs(data: PathBuf, repairs: mpsc::Sender<DeviceId>) {
 }
 
 /// What was repaired since the last look; nothing at the first one.
-async fn look(data: &std::path::Path, next: &mut Option<Position>) -> anyhow::Result<Vec<DeviceId>> {
+async fn look(
+    data: &std::path::Path,
+    next: &mut Option<Position>,
+) -> anyhow::Result<Vec<DeviceId>> {
     let folder = journal_dir(data);
     let from = *next;
     let (last, controls) = tokio::task::spawn_blocking(move || {

@@ -231,11 +231,14 @@ impl Source for Laps {
         if let Some((at, first)) = packet.ts {
             let laps = i64::try_from(*lap).unwrap_or(i64::MAX);
             let moved = first.saturating_add(self.seconds_per_lap.saturating_mul(laps));
-            write_digits(written, at, u64::try_from(moved.min(self.now_s)).unwrap_or(0));
+            write_digits(
+                written,
+                at,
+                u64::try_from(moved.min(self.now_s)).unwrap_or(0),
+            );
         }
     }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -287,15 +290,9 @@ mod tests {
             let mut laps = laps(&payloads, version);
             let (id, text) = sent(&mut laps, (0, 0), version);
             assert_eq!(id, 77);
-            assert_eq!(
-                text,
-                r#"{"ts":1760000000.25,"seq":1000000007,"s":{"a":1}}"#
-            );
+            assert_eq!(text, r#"{"ts":1760000000.25,"seq":1000000007,"s":{"a":1}}"#);
             let (_, text) = sent(&mut laps, (0, 1), version);
-            assert_eq!(
-                text,
-                r#"{"ts":1760000061.25,"seq":1000000016,"s":{"a":1}}"#
-            );
+            assert_eq!(text, r#"{"ts":1760000061.25,"seq":1000000016,"s":{"a":1}}"#);
             let (_, text) = sent(&mut laps, (1, 2), version);
             assert_eq!(text, r#"{"ts":1760000100,"seq":1000000026,"e":"x"}"#);
         }

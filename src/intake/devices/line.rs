@@ -88,7 +88,10 @@ impl<T> Window<T> {
     }
 
     fn take(&mut self, id: u16) -> Option<Instant> {
-        let (at, _) = self.slots.get_mut(usize::from(id).checked_sub(1)?)?.take()?;
+        let (at, _) = self
+            .slots
+            .get_mut(usize::from(id).checked_sub(1)?)?
+            .take()?;
         self.free.push(id);
         Some(at)
     }
@@ -224,7 +227,8 @@ impl<S: Source> Line<S> {
             }
             let room = most.saturating_sub(self.window.on_their_way());
             let mut stop = self.stop.clone();
-            let look = (written + self.shared.keep_alive / 2).min(self.deadline.unwrap_or(written + DRAIN * 1_000));
+            let look = (written + self.shared.keep_alive / 2)
+                .min(self.deadline.unwrap_or(written + DRAIN * 1_000));
             tokio::select! {
                 got = stream.read_buf(read) => {
                     if got.map_err(|error| error.to_string())? == 0 {
@@ -272,7 +276,10 @@ impl<S: Source> Line<S> {
     }
 
     fn write(&mut self, items: Vec<S::Item>, now: Instant, out: &mut BytesMut) {
-        self.shared.tally.sent.fetch_add(items.len() as u64, Relaxed);
+        self.shared
+            .tally
+            .sent
+            .fetch_add(items.len() as u64, Relaxed);
         for item in items {
             if let Some((id, item)) = self.window.put(item, now) {
                 self.source.write(item, id, false, out);
@@ -298,7 +305,11 @@ impl<S: Source> Line<S> {
                         None => taken += 1,
                         Some(reason) => {
                             refused += 1;
-                            tracing::warn!(client.id = self.hello.client_id, reason, "a publish was refused");
+                            tracing::warn!(
+                                client.id = self.hello.client_id,
+                                reason,
+                                "a publish was refused"
+                            );
                         }
                     }
                 }
@@ -336,7 +347,10 @@ async fn open(
     wire: &mut Wire,
     read: &mut BytesMut,
 ) -> Result<(Box<dyn Stream>, u16), String> {
-    let (host, port) = (shared.address.host.trim_matches(['[', ']']), shared.address.port);
+    let (host, port) = (
+        shared.address.host.trim_matches(['[', ']']),
+        shared.address.port,
+    );
     let plain = TcpStream::connect((host, port))
         .await
         .map_err(|error| error.to_string())?;

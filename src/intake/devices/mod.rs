@@ -408,13 +408,7 @@ impl Source for Inbox {
             retain: item.retain,
             dup,
         };
-        wire::publish(
-            self.version,
-            (&item.topic, &item.payload),
-            flags,
-            id,
-            out,
-        );
+        wire::publish(self.version, (&item.topic, &item.payload), flags, id, out);
     }
 }
 

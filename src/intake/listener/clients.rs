@@ -269,12 +269,12 @@ impl Clients {
         }
     }
 
-    /// Those whose last topic (or no topic, as an empty one) is asked for, by id.
-    pub(super) fn snapshots(&self, wanted: impl Fn(&str) -> bool) -> Vec<ClientSnapshot> {
+    /// Those whose last topic, if they published to one, is asked for; by id.
+    pub(super) fn snapshots(&self, wanted: impl Fn(Option<&str>) -> bool) -> Vec<ClientSnapshot> {
         let mut found: Vec<ClientSnapshot> = lock(&self.by_id)
             .values()
             .filter(|client| !client.is_away())
-            .filter(|client| wanted(lock(&client.last_topic).as_deref().unwrap_or_default()))
+            .filter(|client| wanted(lock(&client.last_topic).as_deref()))
             .map(|client| client.snapshot())
             .collect();
         found.sort_unstable_by(|a, b| a.client_id.cmp(&b.client_id));

@@ -96,7 +96,7 @@ pub use tls::acceptor;
 pub use tls::common_name;
 
 /// The name of this source in messages, controls and metrics.
-pub const SOURCE: &str = "listener";
+pub const SOURCE: &str = crate::telemetry::LISTENER;
 
 /// How often progress towards the journal is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

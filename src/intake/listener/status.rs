@@ -251,11 +251,10 @@ impl ListenerStatus {
         self.clients.snapshots(|_| true)
     }
 
-    /// The clients whose last topic begins so, by client id: `appl/v1/MODEL/SERIAL/` finds the connection of a device.
+    /// The clients whose last topic is one of those asked for, by client id.
     #[must_use]
-    pub fn clients_publishing(&self, topic_prefix: &str) -> Vec<ClientSnapshot> {
-        self.clients
-            .snapshots(|topic| topic.starts_with(topic_prefix))
+    pub fn clients_publishing(&self, wanted: impl Fn(&str) -> bool) -> Vec<ClientSnapshot> {
+        self.clients.snapshots(|topic| topic.is_some_and(&wanted))
     }
 
     pub(super) fn set_door(&self, door: &Arc<Door>) {

@@ -7,7 +7,9 @@ use crate::telemetry::Text;
 use crate::telemetry::Timestamp;
 
 /// A physical failure. Each names the fault of the shipped profiles that it should raise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum FailureKind {
     /// Toilet: limescale in the heater path.
     Limescale,
@@ -27,6 +29,26 @@ pub enum FailureKind {
     Leakage,
     /// Toilet: the dryer's fan is slow.
     DryerFan,
+    /// Brush: the cell holds less and less.
+    CellFades,
+    /// Brush: the cell's resistance rises.
+    CellResists,
+    /// Brush: a loose contact stops the motor.
+    CutsOff,
+    /// Brush: the coil of the dock weakens and breaks.
+    DockDead,
+    /// Brush: the coil heats the cell.
+    ChargesHot,
+    /// Brush: water gets past the seal.
+    WaterInHandle,
+    /// Brush: the drive wears out.
+    DriveWears,
+    /// Brush: the pressure sensor sticks.
+    PressureSticks,
+    /// Brush: the button sticks.
+    ButtonSticks,
+    /// Brush: an old head was put back on, and goes on wearing.
+    HeadWorn,
 }
 
 impl FailureKind {
@@ -43,6 +65,20 @@ impl FailureKind {
         Self::DryerFan,
     ];
 
+    /// All that a brush can have.
+    pub const BRUSH: [Self; 10] = [
+        Self::CellResists,
+        Self::CutsOff,
+        Self::CellFades,
+        Self::DockDead,
+        Self::ChargesHot,
+        Self::WaterInHandle,
+        Self::DriveWears,
+        Self::PressureSticks,
+        Self::ButtonSticks,
+        Self::HeadWorn,
+    ];
+
     /// The name of the fault that the shipped profile raises for it.
     #[must_use]
     pub const fn fault(self) -> &'static str {
@@ -56,6 +92,16 @@ impl FailureKind {
             Self::NozzleSlow => "nozzle_slow",
             Self::Leakage => "leakage",
             Self::DryerFan => "dryer_fan",
+            Self::CellFades => "capacity_fade",
+            Self::CellResists => "rint_high",
+            Self::CutsOff => "early_cutoff",
+            Self::DockDead => "no_charge",
+            Self::ChargesHot => "charge_hot",
+            Self::WaterInHandle => "water_ingress",
+            Self::DriveWears => "drive_wear",
+            Self::PressureSticks => "pressure_stuck",
+            Self::ButtonSticks => "button_fault",
+            Self::HeadWorn => "head_due",
         }
     }
 
@@ -81,6 +127,16 @@ impl FailureKind {
             Self::NozzleSlow => Text::new("the spray arm becomes stiff", "喷嘴伸缩卡滞"),
             Self::Leakage => Text::new("the insulation weakens", "绝缘逐渐下降"),
             Self::DryerFan => Text::new("the dryer's fan slows down", "烘干风机变慢"),
+            Self::CellFades => Text::new("the battery holds less and less", "电池容量逐渐下降"),
+            Self::CellResists => Text::new("the battery's resistance rises", "电池内阻逐渐升高"),
+            Self::CutsOff => Text::new("a loose contact stops the motor", "接触不良导致电机停转"),
+            Self::DockDead => Text::new("the coil of the dock breaks", "底座线圈断路"),
+            Self::ChargesHot => Text::new("the battery heats up while charging", "充电时电池发热"),
+            Self::WaterInHandle => Text::new("water gets into the handle", "手柄开始进水"),
+            Self::DriveWears => Text::new("the drive wears out", "驱动逐渐磨损"),
+            Self::PressureSticks => Text::new("the pressure sensor sticks", "压力传感器卡滞"),
+            Self::ButtonSticks => Text::new("the button sticks", "按键卡滞"),
+            Self::HeadWorn => Text::new("an old brush head wears out", "旧刷头继续磨损"),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use super::appliance::Appliance;
 use super::appliance::Published;
 use super::appliance::SimulatedDevice;
+use super::brush::Brush;
 use super::failure::Failure;
 use super::failure::PlannedFailure;
 use super::plan::FleetPlan;
@@ -62,9 +63,15 @@ impl Fleet {
     /// Builds the fleet and makes its first message.
     #[must_use]
     pub fn new(plan: FleetPlan) -> Self {
-        let members: Vec<Member> = (0..plan.toilets)
-            .map(|number| Member {
-                appliance: Box::new(Toilet::new(&plan, number, number)),
+        let toilets = (0..plan.toilets)
+            .map(|number| Box::new(Toilet::new(&plan, number, number)) as Box<dyn Appliance>);
+        let brushes = (0..plan.brushes).map(|number| {
+            Box::new(Brush::new(&plan, plan.toilets + number, number)) as Box<dyn Appliance>
+        });
+        let members: Vec<Member> = toilets
+            .chain(brushes)
+            .map(|appliance| Member {
+                appliance,
                 failures: Vec::new(),
             })
             .collect();

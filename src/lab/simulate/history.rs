@@ -229,7 +229,11 @@ mod tests {
         let (mut played, beginning) = Played::new(world, seed, "listener", from);
         let mut changes = Vec::new();
         play_through(&mut living, (&mut played, beginning), until, |chapter| {
-            assert!(chapter.effects.alerts.is_empty(), "{:?}", chapter.effects.alerts);
+            assert!(
+                chapter.effects.alerts.is_empty(),
+                "{:?}",
+                chapter.effects.alerts
+            );
             changes.extend(chapter.effects.changes);
             Ok::<(), std::convert::Infallible>(())
         })
@@ -266,7 +270,10 @@ mod tests {
             let key = (ticket.device.clone(), ticket.fault.clone());
             if ticket.is_open() {
                 let other = open.insert(key, ticket.id.clone());
-                assert!(other.is_none_or(|other| other == ticket.id), "two open: {ticket:?}");
+                assert!(
+                    other.is_none_or(|other| other == ticket.id),
+                    "two open: {ticket:?}"
+                );
             } else if open.get(&key) == Some(&ticket.id) {
                 open.remove(&key);
             }
@@ -296,7 +303,11 @@ mod tests {
         assert!(severities.len() >= 3, "{severities:?}");
         assert!(count(TicketStatus::Closed) >= 8, "closed");
         assert!(count(TicketStatus::New) >= 1, "new");
-        assert!(changes.iter().any(|change| change.what == "repair_did_not_help"));
+        assert!(
+            changes
+                .iter()
+                .any(|change| change.what == "repair_did_not_help")
+        );
         let verdicts = changes.iter().filter(|change| change.what == "resolve");
         let (mut right, mut wrong) = (0, 0);
         for change in verdicts {

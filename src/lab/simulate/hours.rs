@@ -112,7 +112,9 @@ mod tests {
             at("2026-03-06T12:00:00.000Z")
         );
         let morning = on_duty(at("2026-03-06T18:07:00.000Z"));
-        assert!(morning >= at("2026-03-06T23:00:00.000Z") && morning < at("2026-03-06T23:20:00.000Z"));
+        assert!(
+            morning >= at("2026-03-06T23:00:00.000Z") && morning < at("2026-03-06T23:20:00.000Z")
+        );
         let late = on_duty(at("2026-03-06T15:30:00.000Z"));
         assert!(late >= at("2026-03-06T23:00:00.000Z") && late < at("2026-03-06T23:20:00.000Z"));
     }

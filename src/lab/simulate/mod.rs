@@ -10,6 +10,7 @@
 //! Read `plan`, `fleet`, `appliance`, `link`, then one appliance.
 
 mod appliance;
+mod brush;
 mod chance;
 mod clock;
 mod failure;

@@ -210,7 +210,10 @@ impl People {
             Act::Close => (TicketAction::Close, None),
             Act::Say(remark) => {
                 let (blob, text) = self.text(remark);
-                (TicketAction::Comment { blob: blob.clone() }, Some((blob, text)))
+                (
+                    TicketAction::Comment { blob: blob.clone() },
+                    Some((blob, text)),
+                )
             }
             Act::Resolve(verdict, parts, remark) => {
                 let (blob, text) = self.text(remark);
@@ -299,14 +302,24 @@ impl People {
             Course::WaitsForPart => {
                 let come = working(called, self.minutes(18 * 60, 36 * 60));
                 let until = come + DAY_MS;
-                self.plan(called + 2 * MINUTE_MS, ticket, agent, Act::Wait(WaitFor::Part, until));
+                self.plan(
+                    called + 2 * MINUTE_MS,
+                    ticket,
+                    agent,
+                    Act::Wait(WaitFor::Part, until),
+                );
                 self.plan(come, ticket, agent, Act::Say(Remark::PartCame));
                 Some(self.visit(ticket, now, come + 5 * MINUTE_MS, agent))
             }
             Course::WaitsForCustomer => {
                 let answered = working(called, self.minutes(8 * 60, 30 * 60));
                 let until = answered + 2 * DAY_MS;
-                self.plan(called + 2 * MINUTE_MS, ticket, agent, Act::Wait(WaitFor::Customer, until));
+                self.plan(
+                    called + 2 * MINUTE_MS,
+                    ticket,
+                    agent,
+                    Act::Wait(WaitFor::Customer, until),
+                );
                 self.plan(answered, ticket, agent, Act::Say(Remark::Answered));
                 Some(self.visit(ticket, now, answered + 5 * MINUTE_MS, agent))
             }
@@ -318,7 +331,12 @@ impl People {
                 };
                 let done = working(called, self.minutes(5 * 60, 14 * 60)).max(now + LEAD_MS);
                 self.plan(called + 3 * MINUTE_MS, ticket, agent, Act::Start);
-                self.plan(done, ticket, agent, Act::Resolve(verdict, Vec::new(), remark));
+                self.plan(
+                    done,
+                    ticket,
+                    agent,
+                    Act::Resolve(verdict, Vec::new(), remark),
+                );
                 // Whatever it was: it is gone.
                 Some(self.repair(ticket, done))
             }
@@ -380,7 +398,12 @@ impl People {
         let arrives = working(agreed, hours).max(now + LEAD_MS);
         self.plan(agreed, ticket, agent, Act::Assign(TECHNICIAN));
         let until = arrives + 2 * HOUR_MS;
-        self.plan(agreed + MINUTE_MS, ticket, agent, Act::Wait(WaitFor::Visit, until));
+        self.plan(
+            agreed + MINUTE_MS,
+            ticket,
+            agent,
+            Act::Wait(WaitFor::Visit, until),
+        );
         self.plan(arrives, ticket, TECHNICIAN, Act::Start);
         let fitted: Vec<SmolStr> = ticket.parts.first().cloned().into_iter().collect();
         let mut done = arrives + self.minutes(15, 50);

@@ -55,7 +55,10 @@ pub(super) const fn of(remark: Remark) -> &'static [(&'static str, &'static str)
             ),
         ],
         Remark::PartCame => &[
-            ("The part is here, the visit can be agreed.", "备件已到，可以约上门时间。"),
+            (
+                "The part is here, the visit can be agreed.",
+                "备件已到，可以约上门时间。",
+            ),
             ("Part received and checked.", "备件已收到并验货。"),
         ],
         Remark::Answered => &[
@@ -63,7 +66,10 @@ pub(super) const fn of(remark: Remark) -> &'static [(&'static str, &'static str)
                 "The customer was away and has written back; a visit suits them.",
                 "客户此前外出，现已回复，可以上门。",
             ),
-            ("The customer called back and asks for an appointment.", "客户回电，要求预约上门。"),
+            (
+                "The customer called back and asks for an appointment.",
+                "客户回电，要求预约上门。",
+            ),
         ],
         Remark::Repaired => &[
             (
@@ -74,7 +80,10 @@ pub(super) const fn of(remark: Remark) -> &'static [(&'static str, &'static str)
                 "The old part was clearly worn. Exchanged, cleaned, tested with the customer.",
                 "旧件明显磨损。已更换、清洁，并与客户一起测试。",
             ),
-            ("Done; the display shows no fault, the customer is content.", "处理完毕，无故障显示，客户满意。"),
+            (
+                "Done; the display shows no fault, the customer is content.",
+                "处理完毕，无故障显示，客户满意。",
+            ),
         ],
         Remark::Explained => &[
             (
@@ -108,11 +117,17 @@ pub(super) const fn of(remark: Remark) -> &'static [(&'static str, &'static str)
                 "It is back, the restart did not help. Someone has to go there with the part.",
                 "问题再次出现，重启无效，需带备件上门。",
             ),
-            ("Came back after the first attempt; visit ordered.", "首次处理后复发，已安排上门。"),
+            (
+                "Came back after the first attempt; visit ordered.",
+                "首次处理后复发，已安排上门。",
+            ),
         ],
         Remark::AllWell => &[
             ("Asked the day after: all is well.", "次日回访：一切正常。"),
-            ("Customer confirms that it works as it should.", "客户确认使用正常。"),
+            (
+                "Customer confirms that it works as it should.",
+                "客户确认使用正常。",
+            ),
         ],
     }
 }

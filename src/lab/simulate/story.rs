@@ -98,7 +98,12 @@ pub fn scenes() -> Vec<Scene> {
     vec![
         scene(FailureKind::HeaterStuckOn, 0, 30_000, Some(5_000)),
         scene(FailureKind::ValveLeak, 2 * MINUTE_MS, 2 * MINUTE_MS, None),
-        scene(FailureKind::SeatOverheats, 2 * MINUTE_MS, 4 * MINUTE_MS, None),
+        scene(
+            FailureKind::SeatOverheats,
+            2 * MINUTE_MS,
+            4 * MINUTE_MS,
+            None,
+        ),
         scene(FailureKind::Leakage, 5 * MINUTE_MS, 6 * MINUTE_MS, None),
         scene(FailureKind::WaterSensor, 0, 9 * MINUTE_MS, None),
         scene(FailureKind::HeaterWeak, HOUR_MS, 12 * MINUTE_MS, None),

@@ -15,6 +15,10 @@
 //! Invariants: no inline style or script, no request to another host (the policy in `headers` forbids it); every page answers in
 //! both languages; nothing is shown to a stranger but the login.
 
+mod device;
+
+mod fleet;
+
 mod frame;
 
 mod headers;
@@ -24,6 +28,8 @@ mod login;
 mod parts;
 
 mod preferences;
+
+mod profile;
 
 mod queue;
 
@@ -64,9 +70,15 @@ pub(super) fn routes(state: &WebState) -> Router<WebState> {
     Router::new()
         .route("/", get(queue::show))
         .route("/tickets/actions", post(queue::act))
+        .route("/fleet", get(fleet::show))
+        .route("/devices", get(fleet::devices))
+        .route("/rejected/replay", post(fleet::replay))
+        .route("/profiles", get(profile::first))
+        .route("/profiles/{model}", get(profile::show))
         .route("/login", get(login::show).post(login::enter))
         .route("/logout", post(login::leave))
         .route("/preferences", post(preferences::save))
+        .merge(device::routes())
         .route_layer(from_fn(preferences::remember_language))
         .route_layer(from_fn_with_state(state.clone(), guard::bound))
         .route("/assets/{name}", get(assets::asset))

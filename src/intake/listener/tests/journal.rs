@@ -107,13 +107,6 @@ impl MemoryJournal {
         })
     }
 
-    /// The same for attempts that were refused.
-    pub(super) fn wait_for_refusals(&self, count: usize) {
-        self.wait_until(&format!("{count} refusals"), |state| {
-            state.refusals >= count
-        });
-    }
-
     fn wait_until(&self, what: &str, reached: impl Fn(&State) -> bool) -> Vec<String> {
         let guard = self.state.lock().unwrap();
         let (guard, waited) = self

@@ -2,6 +2,8 @@
 //!
 //! Here: fleets played through the real pipeline with the shipped profiles.
 
+mod brushes;
+
 mod failures;
 
 mod links;
