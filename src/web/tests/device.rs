@@ -245,6 +245,39 @@ async fn values_that_no_longer_count_say_so_and_a_series_store_that_is_away_cost
 }
 
 #[tokio::test]
+async fn the_client_that_speaks_for_a_device_is_named() {
+    let site = site().await;
+    knows(&site, LiveDevice::default());
+    let connection = crate::web::LiveConnection {
+        client_id: HOSTILE.into(),
+        user: None,
+        peer: "192.0.2.1:50000".into(),
+        protocol: "3.1.1".into(),
+        tls: true,
+        since: NOW - 60_000,
+        keep_alive: 60,
+        messages: 7,
+        denied: 2,
+        subscriptions_granted: 1,
+        subscriptions_refused: 0,
+    };
+    site.backend
+        .connected
+        .lock()
+        .expect("no test panicked")
+        .push(connection);
+    let reader = site.reader("en").await;
+    reader
+        .get(PAGE)
+        .await
+        .says(&[
+            "MQTT 3.1.1 over TLS since",
+            "2 publishes outside its rights",
+        ])
+        .does_not_say(&["<script>alert"]);
+}
+
+#[tokio::test]
 async fn a_signal_has_a_page_with_its_chart_and_its_values() {
     let site = site().await;
     knows(
