@@ -70,7 +70,10 @@ device-limit-warn-below = warning below { $warn }
 device-limit-fault = fault limit { $fault }
 device-limit-fault-below = fault below { $fault }
 device-limits-and-new = { $limits }; when new { $normal }
-device-learning = { $have } of { $need } values
+device-learning = { $need ->
+    [one] no value yet
+   *[other] { $have } of { $need } values
+}
 device-blind-no-reading = no reading
 device-blind-invalid = no valid reading
 device-blind-not-now = not judged now
