@@ -10,7 +10,7 @@ use clap::Subcommand;
 use super::Outcome;
 use super::output::say;
 use super::progress::Progress;
-use crate::config::Config;
+use crate::config;
 use crate::daemon;
 use crate::journal::JournalReader;
 use crate::journal::verify;
@@ -30,18 +30,28 @@ const READ_BYTES: usize = 8 << 20;
 pub(super) struct Journal {
     #[command(subcommand)]
     command: Command,
-    /// The data directory.
+    /// The data directory; wins over the settings.
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Settings file, for its data directory.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Says what the journal holds.
+    #[command(after_help = "Example:\n  foremend journal info --data foremend-data")]
     Info,
     /// Reads every record of every file and says what is whole and what is not.
+    #[command(
+        after_help = "Example:\n  foremend journal verify --data foremend-data\n\nExit code 1: something is damaged."
+    )]
     Verify,
     /// Writes the journal as a recording to standard output (or a file).
+    #[command(
+        after_help = "Example:\n  foremend journal export --data foremend-data --output all.jsonl\n  foremend replay all.jsonl"
+    )]
     Export {
         /// Where to.
         #[arg(long, value_name = "FILE")]
@@ -57,7 +67,10 @@ enum Command {
 
 impl Journal {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let data = self.data.unwrap_or_else(|| Config::built_in().data_dir);
+        let data = match self.data {
+            Some(data) => data,
+            None => config::load_places(self.config.as_deref())?.data_dir,
+        };
         let dir = daemon::journal_dir(&data);
         anyhow::ensure!(
             dir.is_dir(),

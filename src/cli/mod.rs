@@ -5,6 +5,7 @@
 mod check;
 mod demo;
 mod explain;
+mod init;
 mod journal;
 mod output;
 mod profiles;
@@ -14,7 +15,10 @@ mod replay;
 mod run;
 mod simulate;
 mod test;
+#[cfg(test)]
+mod tests;
 mod tickets;
+mod user;
 
 use std::process::ExitCode;
 
@@ -25,7 +29,7 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "foremend",
     version,
-    after_help = "Example:\n  foremend replay tests/recordings/small-fleet.jsonl.gz"
+    after_help = "Examples:\n  foremend init                    writes foremend.toml\n  foremend run --config foremend.toml\n  foremend replay tests/recordings/small-fleet.jsonl.gz"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -50,6 +54,10 @@ enum Command {
     Tickets(tickets::Tickets),
     /// The durable log: info, verify, export.
     Journal(journal::Journal),
+    /// Writes a settings file with every key and its default, as comments.
+    Init(init::Init),
+    /// Who may publish to the built-in MQTT listener: add, list, remove.
+    User(user::Users),
     /// Publishes a CSV table as MQTT messages.
     Publish(Box<publish::Publish>),
     /// Lets a made-up fleet speak MQTT, in real time or as a load.
@@ -78,6 +86,8 @@ impl Cli {
             Command::Replay(command) => command.run(),
             Command::Tickets(command) => command.run(),
             Command::Journal(command) => command.run(),
+            Command::Init(command) => command.run(),
+            Command::User(command) => command.run(),
             Command::Publish(command) => command.run(),
             Command::Simulate(command) => command.run(),
         };

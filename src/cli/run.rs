@@ -35,7 +35,7 @@ impl Run {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         let mut config = config::load(self.config.as_deref())?;
         if let Some(data) = self.data {
-            config.data_dir = data;
+            config.move_data(data);
         }
         start_log(self.log_json, "info");
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -10,11 +10,12 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::ConfigError;
+use super::file::wrong;
 
 /// Where clients without TLS connect unless the settings say otherwise: MQTT's own port.
 const LISTEN: &str = "0.0.0.0:1883";
 /// The users file in the data directory, unless another is named.
-const USERS_FILE: &str = "users";
+pub(super) const USERS_FILE: &str = "users";
 
 /// `[listener]`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,13 @@ pub(super) struct ListenerFile {
     subscribe: Option<String>,
 }
 
+impl ListenerFile {
+    /// The users file, where it is named.
+    pub(super) fn users_file(&self, base: &Path) -> Option<PathBuf> {
+        self.users_file.as_ref().map(|path| base.join(path))
+    }
+}
+
 /// Checks values; relative paths are relative to `base`. `None`: no listener.
 pub(super) fn check_listener(
     file: Option<ListenerFile>,
@@ -69,7 +77,7 @@ pub(super) fn check_listener(
 ) -> Result<Option<ListenerConfig>, ConfigError> {
     let is_wanted = file.is_some() || !has_brokers;
     let file = file.unwrap_or_default();
-    let wrong = |key: &str, what: &str| ConfigError::Wrong(format!("listener.{key}: {what}"));
+    let wrong = |key: &str, what: &str| wrong_in_listener(key, what);
     let grants_subscriptions = match file.subscribe.as_deref() {
         None | Some("grant") => true,
         Some("refuse") => false,
@@ -131,8 +139,13 @@ pub(super) fn check_listener(
 
 fn address(key: &str, text: &str, such_as: &str) -> Result<SocketAddr, ConfigError> {
     text.parse().map_err(|_| {
-        ConfigError::Wrong(format!(
-            "listener.{key}: '{text}' is not an address; write one such as {such_as}"
-        ))
+        wrong_in_listener(
+            key,
+            &format!("'{text}' is not an address; write one such as {such_as}"),
+        )
     })
+}
+
+fn wrong_in_listener(key: &str, what: &str) -> ConfigError {
+    wrong(format!("listener.{key}"), format!("listener.{key}: {what}"))
 }

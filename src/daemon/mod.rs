@@ -25,6 +25,8 @@ mod messages;
 
 mod metrics;
 
+mod obstacles;
+
 mod recover;
 
 mod series;
@@ -33,6 +35,8 @@ mod shared;
 
 mod traffic;
 mod understanding;
+
+mod upkeep;
 
 mod view;
 
@@ -43,7 +47,6 @@ mod zones;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -58,7 +61,6 @@ use announce::announce;
 use backend::DaemonBackend;
 use backend::SeriesReader;
 use listener::ListenerNumbers;
-use metrics::Consumer;
 use metrics::Metrics;
 use series::SeriesConsumer;
 use series::Stores;
@@ -78,8 +80,6 @@ use crate::profile::Profiles;
 use crate::series::InfluxOptions;
 use crate::series::InfluxStore;
 use crate::series::Series;
-use crate::series::SeriesStatus;
-use crate::series::SeriesStore as _;
 use crate::series::SqliteStore;
 use crate::store::Store;
 use crate::telemetry::Position;
@@ -95,12 +95,6 @@ pub use zones::zone_table;
 
 /// How long a stop waits for each part; what is not done then is done after the next start.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
-/// How often numbers that nobody reports are looked up, and old points are forgotten.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often, in looks, a series store that was not ready is asked again for its bucket.
-const BUCKET_EVERY: u32 = 10;
-/// How often, in looks, the series store is told how long to keep points.
-const KEEP_EVERY: u32 = 3_600;
 
 /// The folder of the journal in a data directory.
 #[must_use]
@@ -112,6 +106,12 @@ pub fn journal_dir(data: &Path) -> PathBuf {
 #[must_use]
 pub fn store_path(data: &Path) -> PathBuf {
     data.join("store.sqlite")
+}
+
+/// The users of the built-in listener in a data directory, where the settings name no other file.
+#[must_use]
+pub fn users_path(data: &Path) -> PathBuf {
+    data.join("users")
 }
 
 /// The file of the pipeline's state.
@@ -203,7 +203,7 @@ impl Running {
             series,
         } = Opened::open(&config).await?;
         // Before anything is journalled: a start that cannot be is none.
-        let listener = listen(config.http.listen).await?;
+        let listener = obstacles::listen(config.http.listen, "http.listen").await?;
         let mqtt = config.listener.as_ref().map(listener::open).transpose()?;
         let addresses = Addresses {
             http: listener.local_addr()?,
@@ -256,7 +256,13 @@ impl Running {
         let web = tokio::spawn(web::serve(listener, web::router(handles), closes.clone()));
         let mut sources = brokers::start(&config, &journal, &shared, &closes);
         sources.extend(mqtt.map(|mqtt| mqtt.start(&journal, &shared, &closes)));
-        let keeper = tokio::spawn(keep(journal.clone(), series, config, shared, status));
+        let keeper = tokio::spawn(upkeep::keep(
+            journal.clone(),
+            series,
+            config,
+            shared,
+            status,
+        ));
         let consumer = tokio::spawn(consumer.run());
         Ok((
             Self {
@@ -339,12 +345,6 @@ fn compile(
     })
 }
 
-async fn listen(address: std::net::SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
-    tokio::net::TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; is another foremend running? set http.listen to another address")
-    })
-}
-
 /// The edges, opened in the order in which they depend on each other.
 struct Opened {
     journal: Journal,
@@ -357,12 +357,7 @@ struct Opened {
 impl Opened {
     async fn open(config: &Config) -> anyhow::Result<Self> {
         let dir = &config.data_dir;
-        fs::create_dir_all(dir).with_context(|| {
-            format!(
-                "cannot create the data directory {}; choose another with data.dir or --data",
-                dir.display()
-            )
-        })?;
+        obstacles::make_writable(dir)?;
         let options = JournalOptions {
             max_age: config.journal.max_age,
             max_bytes: config.journal.max_bytes,
@@ -455,62 +450,6 @@ async fn within<T>(what: &str, mut task: JoinHandle<T>) {
         Err(_) => {
             tracing::warn!("{what} did not end within {STOP_LIMIT:?}; going on without it");
             task.abort();
-        }
-    }
-}
-
-/// Looks after what nobody else does: gauges, the series store's health, its retention.
-async fn keep(
-    journal: Journal,
-    series: Series,
-    config: Config,
-    shared: Arc<Shared>,
-    status: watch::Receiver<SeriesStatus>,
-) {
-    let mut bucket_ready = false;
-    let retention = config
-        .influxdb
-        .as_ref()
-        .and_then(|influxdb| influxdb.retention);
-    for look in 0_u32.. {
-        shared.look_at_traffic(clock::wall());
-        let bytes = i64::try_from(journal.stats().bytes).unwrap_or(i64::MAX);
-        shared.metrics.journal_bytes.set(bytes);
-        let behind = journal.last().0.saturating_sub(shared.series_written().0);
-        let consumer = Consumer {
-            consumer: series::CONSUMER.into(),
-        };
-        shared
-            .metrics
-            .journal_lag
-            .get_or_create(&consumer)
-            .set(i64::try_from(behind).unwrap_or(i64::MAX));
-        if look % KEEP_EVERY == 0 || (!bucket_ready && look % BUCKET_EVERY == 0) {
-            bucket_ready = ensure_series(&series, retention).await;
-        }
-        match &*status.borrow() {
-            SeriesStatus::Working => shared.well("series"),
-            SeriesStatus::Retrying { reason } | SeriesStatus::Stopped { reason } => {
-                shared.trouble("series", reason);
-            }
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-/// Creates the bucket where it is missing and sets how long points are kept.
-async fn ensure_series(series: &Series, retention: Option<Duration>) -> bool {
-    if let Series::Influx(influx) = series
-        && let Err(error) = influx.ensure_bucket().await
-    {
-        tracing::warn!(error = %error, "InfluxDB is not ready; tickets do not wait for it");
-        return false;
-    }
-    match series.keep(retention, clock::wall()).await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::warn!(error = %error, "the series store does not take its retention; trying again");
-            false
         }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Daemon {
     pub(crate) mqtt: Option<String>,
     /// The admin token.
     pub(crate) token: String,
+    /// What it said when it was ready.
+    pub(crate) ready: String,
     dir: PathBuf,
 }
 
@@ -81,6 +83,7 @@ impl Daemon {
                     child,
                     url: url.trim_end_matches('/').to_owned(),
                     token: token.trim().to_owned(),
+                    ready: line.clone(),
                     dir: dir.to_owned(),
                 });
             }

@@ -123,8 +123,8 @@ struct Rules {
     anonymous: Arc<Standing>,
     checker: Checker,
     throttle: Mutex<Throttle>,
-    /// The file as it was last read; the outer `None`: no file is followed.
-    read: Mutex<Option<Option<Stamp>>>,
+    /// The file as it was last read.
+    read: Mutex<Option<Stamp>>,
 }
 
 impl Default for Access {
@@ -176,7 +176,7 @@ impl Access {
             anonymous: Standing::new(rights_of_strangers(open)),
             checker: Checker::new(),
             throttle: Mutex::default(),
-            read: Mutex::new(Some(stamp)),
+            read: Mutex::new(stamp),
         }));
         if let Some(warning) = access.warning() {
             tracing::warn!("{warning}");
@@ -347,10 +347,10 @@ impl Rules {
         let now = Stamp::of(path);
         {
             let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-            match &mut *read {
-                Some(last) if *last != now => *last = now,
-                _ => return,
+            if *read == now {
+                return;
             }
+            *read = now;
         }
         match UsersFile::read(path) {
             Ok(Some(file)) => {
