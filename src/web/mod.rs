@@ -16,6 +16,8 @@ mod fresh;
 
 mod guard;
 
+mod live;
+
 mod once;
 
 mod api;
