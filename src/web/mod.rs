@@ -18,6 +18,8 @@ mod fresh;
 
 mod guard;
 
+mod live;
+
 mod once;
 
 mod api;

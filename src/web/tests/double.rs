@@ -17,9 +17,9 @@ use crate::profile::{
 use crate::store::{Batch, Store};
 use crate::telemetry::{Control, DeviceId, Position, RawMessage, Text, TicketAction, Timestamp};
 use crate::web::{
-    ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveDevice,
-    LiveFault, RefusalKind, SeriesQuery, SeriesRead, SeriesReadError, SeriesSample, SubmitError,
-    Understood, Unwritten, WordList,
+    ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage,
+    LiveConnection, LiveDevice, LiveFault, RefusalKind, SeriesQuery, SeriesRead, SeriesReadError,
+    SeriesSample, SubmitError, Understood, Unwritten, WordList,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_120);
@@ -39,6 +39,8 @@ pub(super) struct Double {
     pub(super) alive: Mutex<BTreeMap<String, LiveDevice>>,
     /// Messages in its journal, newest first; while empty it makes some up.
     pub(super) heard: Mutex<Vec<HeardMessage>>,
+    /// Who speaks for its devices.
+    pub(super) connected: Mutex<Vec<LiveConnection>>,
     /// What is not in the store yet.
     pub(super) unwritten: Mutex<BTreeMap<DeviceId, Unwritten>>,
 }
@@ -54,6 +56,7 @@ impl Double {
             sick: AtomicBool::new(false),
             alive: Mutex::default(),
             heard: Mutex::default(),
+            connected: Mutex::default(),
             unwritten: Mutex::default(),
         }
     }
@@ -139,6 +142,10 @@ impl Backend for Double {
             ..LiveDevice::default()
         });
         async move { live }.boxed()
+    }
+
+    fn connections(&self, _: &DeviceId) -> Vec<LiveConnection> {
+        self.connected.lock().expect("no test panicked").clone()
     }
 
     fn unwritten(&self, _: Vec<DeviceId>) -> BoxFuture<'static, BTreeMap<DeviceId, Unwritten>> {
