@@ -15,6 +15,8 @@
 //! Invariants: no inline style or script, no request to another host (the policy in `headers` forbids it); every page answers in
 //! both languages; nothing is shown to a stranger but the login.
 
+mod act;
+
 mod frame;
 
 mod headers;
@@ -36,6 +38,8 @@ mod assets;
 mod show;
 
 mod texts;
+
+mod ticket;
 
 mod visit;
 
@@ -64,6 +68,9 @@ pub(super) fn routes(state: &WebState) -> Router<WebState> {
     Router::new()
         .route("/", get(queue::show))
         .route("/tickets/actions", post(queue::act))
+        .route("/tickets/{id}", get(ticket::show))
+        .route("/tickets/{id}/actions", post(act::act))
+        .route("/tickets/{id}/values.csv", get(ticket::values))
         .route("/login", get(login::show).post(login::enter))
         .route("/logout", post(login::leave))
         .route("/preferences", post(preferences::save))
