@@ -36,6 +36,7 @@ use crate::telemetry::Text;
 use crate::telemetry::Timestamp;
 use crate::web::ActionOutcome;
 use crate::web::Backend;
+use crate::web::Backlog;
 use crate::web::Check;
 use crate::web::FaultCounts;
 use crate::web::HeardError;
@@ -47,6 +48,7 @@ use crate::web::SeriesRead;
 use crate::web::SeriesReadError;
 use crate::web::SeriesSample;
 use crate::web::SubmitError;
+use crate::web::Traffic;
 use crate::web::Unwritten;
 use crate::web::WordList;
 
@@ -241,6 +243,19 @@ impl Backend for DaemonBackend {
             }
         }
         .boxed()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.shared.traffic(clock::wall())
+    }
+
+    fn backlog(&self) -> Backlog {
+        let last = self.journal.last().0;
+        Backlog {
+            detection: last.saturating_sub(self.shared.processed().borrow().0),
+            series: last.saturating_sub(self.shared.series_written().0),
+            journal_bytes: self.journal.stats().bytes,
+        }
     }
 
     fn readiness(&self) -> Vec<Check> {

@@ -27,6 +27,7 @@ mod series;
 
 mod shared;
 
+mod traffic;
 mod understanding;
 
 mod view;
@@ -427,6 +428,7 @@ async fn keep(
         .as_ref()
         .and_then(|influxdb| influxdb.retention);
     for look in 0_u32.. {
+        shared.look_at_traffic(clock::wall());
         let bytes = i64::try_from(journal.stats().bytes).unwrap_or(i64::MAX);
         shared.metrics.journal_bytes.set(bytes);
         let behind = journal.last().0.saturating_sub(shared.series_written().0);

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 use super::metrics::Metrics;
+use super::traffic::TrafficLog;
 use crate::decode::DecodeView;
 use crate::detect::DeviceView;
 use crate::intake::SourceStatus;
@@ -20,6 +21,8 @@ use crate::pipeline::Presence;
 use crate::profile::Profiles;
 use crate::telemetry::DeviceId;
 use crate::telemetry::Position;
+use crate::telemetry::Timestamp;
+use crate::web::Traffic;
 
 /// Questions waiting for the worker; one more waits its turn. A question takes microseconds, a batch before it milliseconds.
 pub(super) const QUESTIONS_LIMIT: usize = 256;
@@ -63,6 +66,7 @@ pub(super) struct Shared {
     processed: watch::Sender<Position>,
     sources: Mutex<Vec<Arc<SourceStatus>>>,
     series_written: AtomicU64,
+    traffic: Mutex<TrafficLog>,
 }
 
 impl Shared {
@@ -74,6 +78,7 @@ impl Shared {
             processed: watch::Sender::new(Position::default()),
             sources: Mutex::default(),
             series_written: AtomicU64::new(0),
+            traffic: Mutex::default(),
         }
     }
 
@@ -128,6 +133,19 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Notes what arrived since the last look.
+    pub(super) fn look_at_traffic(&self, now: Timestamp) {
+        let total = self.metrics.traffic();
+        let mut log = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        log.look(now, total);
+    }
+
+    /// What arrived lately.
+    pub(super) fn traffic(&self, now: Timestamp) -> Traffic {
+        let log = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        log.seen(now)
     }
 
     /// Everything up to here is in the series store.

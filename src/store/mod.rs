@@ -20,6 +20,8 @@ mod cursor;
 
 mod devices;
 
+mod fleet;
+
 mod queue;
 
 mod rejected;
@@ -40,6 +42,7 @@ pub use blobs::BLOB_LIMIT_BYTES;
 pub use counts::Counts;
 pub use devices::{DeviceFilter, DeviceRow};
 pub use error::StoreError;
+pub use fleet::{ModelCounts, RejectedCounts};
 pub use open::Store;
 pub use outbox::OutboxRow;
 pub use queue::{QUEUE_LIMIT, QueueLine, QueueView};

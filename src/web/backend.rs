@@ -60,11 +60,94 @@ pub trait Backend: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'static, Result<HeardPage, HeardError>>;
 
+    /// What arrived over the last day, or since the start.
+    fn traffic(&self) -> Traffic;
+
+    /// How far behind the daemon's own work is, and how full its journal.
+    fn backlog(&self) -> Backlog;
+
     /// What has to work before the daemon is ready, beside the store.
     fn readiness(&self) -> Vec<Check>;
 
     /// The wall clock.
     fn now(&self) -> Timestamp;
+}
+
+/// What arrived, by time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Since when it was counted.
+    pub since: Timestamp,
+    /// Width of a bucket, ms.
+    pub bucket_ms: i64,
+    /// In rising time; the newest is not full yet.
+    pub buckets: Vec<TrafficBucket>,
+}
+
+/// What arrived in a span of time that begins at `at`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrafficBucket {
+    /// Its beginning.
+    pub at: Timestamp,
+    /// What arrived.
+    pub counts: TrafficCounts,
+}
+
+/// Messages by what became of them; received is the sum of the others once the pipeline is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrafficCounts {
+    /// Taken from the journal.
+    pub received: u64,
+    /// Understood.
+    pub decoded: u64,
+    /// Refused.
+    pub rejected: u64,
+    /// Received before.
+    pub duplicate: u64,
+}
+
+impl TrafficCounts {
+    /// What was added since `before`.
+    #[must_use]
+    pub const fn less(self, before: Self) -> Self {
+        Self {
+            received: self.received.saturating_sub(before.received),
+            decoded: self.decoded.saturating_sub(before.decoded),
+            rejected: self.rejected.saturating_sub(before.rejected),
+            duplicate: self.duplicate.saturating_sub(before.duplicate),
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, more: Self) -> Self {
+        Self {
+            received: self.received.saturating_add(more.received),
+            decoded: self.decoded.saturating_add(more.decoded),
+            rejected: self.rejected.saturating_add(more.rejected),
+            duplicate: self.duplicate.saturating_add(more.duplicate),
+        }
+    }
+}
+
+impl Traffic {
+    /// All of it.
+    #[must_use]
+    pub fn total(&self) -> TrafficCounts {
+        let counts = self.buckets.iter().map(|bucket| bucket.counts);
+        counts.fold(TrafficCounts::default(), TrafficCounts::plus)
+    }
+}
+
+/// What is not done yet, and how full the journal is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Records that detection has not seen yet.
+    pub detection: u64,
+    /// Records whose points are not in the series store yet.
+    pub series: u64,
+    /// Bytes of the journal on disk.
+    pub journal_bytes: u64,
 }
 
 /// Messages as they lie in the journal.

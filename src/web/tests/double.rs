@@ -175,6 +175,32 @@ impl Backend for Double {
         async move { Ok(HeardPage { items, next }) }.boxed()
     }
 
+    fn traffic(&self) -> crate::web::Traffic {
+        let counts = |received, rejected| crate::web::TrafficCounts {
+            received,
+            decoded: received - rejected,
+            rejected,
+            duplicate: 0,
+        };
+        let bucket = |n: i64, counts| crate::web::TrafficBucket {
+            at: NOW - n * 30_000,
+            counts,
+        };
+        crate::web::Traffic {
+            since: NOW - 60_000,
+            bucket_ms: 30_000,
+            buckets: vec![bucket(2, counts(30, 0)), bucket(1, counts(60, 3))],
+        }
+    }
+
+    fn backlog(&self) -> crate::web::Backlog {
+        crate::web::Backlog {
+            detection: 2,
+            series: 7,
+            journal_bytes: 3 << 20,
+        }
+    }
+
     fn readiness(&self) -> Vec<Check> {
         vec![Check {
             name: "journal".into(),
@@ -377,6 +403,7 @@ fn scale(warn: StageRule) -> Fault {
         state: RuleState::Live,
         signals: vec![0],
         nodes: Vec::new(),
+        written: Vec::new(),
         hash: 1,
     }
 }

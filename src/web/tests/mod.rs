@@ -4,9 +4,13 @@ mod access;
 
 mod actions;
 
+mod browser;
+
 mod double;
 
 mod events;
+
+mod pages;
 
 mod reads;
 

@@ -18,6 +18,7 @@ use axum::response::Response;
 use smol_str::SmolStr;
 
 use crate::store::QueueView;
+use crate::telemetry::Lang;
 use crate::web::WebState;
 
 use super::frame::Frame;
@@ -269,7 +270,10 @@ fn lead(frame: &Frame, open: &[Case]) -> String {
     } else {
         return first;
     };
-    format!("{first} {second}")
+    match t.lang() {
+        Lang::En => format!("{first} {second}"),
+        Lang::Zh => format!("{first}{second}"),
+    }
 }
 
 fn views(
