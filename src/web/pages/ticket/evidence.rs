@@ -29,6 +29,7 @@ use super::span::held;
 use super::span::marks;
 use super::subject::Subject;
 use super::subject::subjects;
+use super::words::marked;
 use super::words::shown;
 
 /// Values that a chart is drawn from: every one of a minute at a rate of 10 Hz, and a few for each pixel.
@@ -45,6 +46,8 @@ pub(super) struct Proof {
     /// Why there is no chart.
     pub(super) missing: Option<String>,
     pub(super) rows: Vec<TermRow>,
+    /// Some row knows what the value was when the device was new.
+    pub(super) has_normal: bool,
     pub(super) values: Option<Values>,
 }
 
@@ -57,8 +60,7 @@ pub(super) struct RangeLink {
 
 /// A chart with its caption.
 pub(super) struct ChartView {
-    pub(super) name: String,
-    pub(super) what: String,
+    pub(super) caption: Markup,
     pub(super) wide: Markup,
     pub(super) narrow: Markup,
 }
@@ -94,12 +96,14 @@ pub(super) async fn proof(
     let subjects = subjects(all);
     let t = frame.t;
     let rows = rows(frame, all);
+    let has_normal = rows.iter().any(|row| !row.normal.is_empty());
     let Some(first) = subjects.first() else {
         return Proof {
             ranges: Vec::new(),
             charts: Vec::new(),
             missing: Some(t.say("ticket-no-chart").to_string()),
             rows,
+            has_normal,
             values: None,
         };
     };
@@ -110,6 +114,7 @@ pub(super) async fn proof(
         charts: Vec::new(),
         missing: None,
         rows,
+        has_normal,
         values: None,
     };
     for (at, subject) in subjects.iter().enumerate() {
@@ -178,7 +183,11 @@ fn links(frame: &Frame, all: &Gathered, per_use: bool, chosen: Range) -> Vec<Ran
             address: format!("/tickets/{}?range={}#ev", all.ticket.id, range.name()),
             name: match range {
                 Range::Near => frame.t.say("ticket-range-near").to_string(),
-                Range::Days(days) => frame.t.say("ticket-range-days").num("n", days.unsigned_abs()).to_string(),
+                Range::Days(days) => frame
+                    .t
+                    .say("ticket-range-days")
+                    .num("n", days.unsigned_abs())
+                    .to_string(),
                 Range::All => frame.t.say("ticket-range-all").to_string(),
             },
             current: range == chosen,
@@ -199,7 +208,11 @@ fn draw(
         .now()
         .and_then(|live| live.stages.iter().find(|s| s.stage == all.ticket.stage))
         .is_some_and(|stage| stage.latched);
-    let held = held(all, latched, span.to);
+    let held = if subject.held {
+        held(all, latched, span.to)
+    } else {
+        Vec::new()
+    };
     let marks = marks(all);
     let windows = i64::from(POINTS);
     let gap_ms = subject
@@ -226,9 +239,12 @@ fn draw(
     } else {
         local.date(span.to)
     };
+    let caption = t
+        .say("ticket-chart-caption")
+        .with("name", t.one(&subject.label))
+        .with("what", what);
     ChartView {
-        name: t.one(&subject.label).to_owned(),
-        what,
+        caption: marked(&caption.to_string()),
         wide: Markup::trusted(line(&chart, Size::Wide)),
         narrow: Markup::trusted(line(&chart, Size::Narrow)),
     }

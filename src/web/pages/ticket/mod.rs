@@ -29,6 +29,7 @@ use axum::response::Response;
 use smol_str::SmolStr;
 
 use crate::chart;
+use crate::desk::TicketStatus;
 use crate::detect::HoldView;
 use crate::profile::Recheck;
 use crate::profile::Severity;
@@ -170,7 +171,9 @@ impl TicketPage {
             id: ticket.id.clone(),
             title: t.one(&ticket.title).to_owned(),
             severity: parts::severity(t, ticket.severity),
-            hot: ticket.severity == Severity::S1 && ticket.is_open(),
+            hot: ticket.severity == Severity::S1
+                && ticket.is_open()
+                && ticket.status != TicketStatus::Resolved,
             status: parts::status(t, ticket),
             until: ticket.waiting.as_ref().map(|waiting| {
                 let until = frame.show.date(waiting.until);

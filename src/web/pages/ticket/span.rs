@@ -80,15 +80,15 @@ impl Range {
         };
         // What is shown ends with the newest value, but never before the fault.
         let to = wanted.min(now).max(ticket.event_time + MINUTE_MS);
-        let from = match self {
+        let wanted = match self {
             Self::Days(days) => to - days * DAY_MS,
-            Self::Near | Self::All => {
-                let first = all.device.as_ref().map(|device| device.first_seen);
-                first.unwrap_or(to - ALL_MOST_MS).max(to - ALL_MOST_MS)
-            }
+            Self::Near | Self::All => to - ALL_MOST_MS,
         };
+        // Nothing is known from before the device was first heard of.
+        let first = all.device.as_ref().map(|device| device.first_seen);
+        let from = wanted.max(first.unwrap_or(wanted));
         Span {
-            from: from.min(to - MINUTE_MS),
+            from: from.min(ticket.first_event_time - MINUTE_MS),
             to,
         }
     }

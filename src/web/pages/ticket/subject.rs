@@ -50,6 +50,8 @@ pub(super) struct Subject {
     pub(super) band: Option<(f64, f64)>,
     /// The own normal itself.
     pub(super) normal: Option<f64>,
+    /// A term on it held: the time in which the fault held is shaded.
+    pub(super) held: bool,
 }
 
 /// The charts of a ticket, what held first.
@@ -65,14 +67,18 @@ pub(super) fn subjects(all: &Gathered) -> Vec<Subject> {
         let Some(mut subject) = resolve(program, signal) else {
             continue;
         };
-        if found.iter().any(|known| known.field == subject.field) {
+        if let Some(known) = found.iter_mut().find(|known| known.field == subject.field) {
+            known.held |= evidence.held;
             continue;
         }
+        // A meter reading that only grows says nothing beside the sign that held.
+        let idle = subject.from_zero && !evidence.held;
+        if found.len() == CHARTS_LIMIT || idle {
+            continue;
+        }
+        subject.held = evidence.held;
         add_limits(&mut subject, all, signal);
         found.push(subject);
-        if found.len() == CHARTS_LIMIT {
-            break;
-        }
     }
     found
 }
@@ -85,12 +91,10 @@ fn resolve(program: &Program, signal: &str) -> Option<Subject> {
     };
     let derive = program.derives.iter().find(|one| one.name == name)?;
     if derive.per == Per::Sample {
-        let mut subject = derive.signals.iter().find_map(|at| {
+        return derive.signals.iter().find_map(|at| {
             let same = program.signals.get(*at)?.unit.symbol == derive.unit.symbol;
             same.then(|| raw(program, *at)).flatten()
-        })?;
-        subject.label = derive.label.clone();
-        return Some(subject);
+        });
     }
     Some(Subject {
         measurement: Measurement::Derived,
@@ -103,6 +107,7 @@ fn resolve(program: &Program, signal: &str) -> Option<Subject> {
         limits: Vec::new(),
         band: None,
         normal: None,
+        held: false,
     })
 }
 
@@ -127,6 +132,7 @@ fn raw(program: &Program, at: usize) -> Option<Subject> {
         limits: Vec::new(),
         band: None,
         normal: None,
+        held: false,
     })
 }
 

@@ -49,6 +49,7 @@ ticket-range-near = Around it
 ticket-range-days = { $n } d
 ticket-range-all = All
 ticket-local-time = Local time, { $zone }
+ticket-chart-caption = **{ $name }**, { $what }
 ticket-chart-per-use = one value per use or day
 ticket-no-chart = What this ticket rests on is an occurrence or a state; there is no line to draw.
 ticket-no-values = No values of { $name } are stored for this span. Choose a longer one.

@@ -41,6 +41,7 @@ ticket-range-near = 前后
 ticket-range-days = { $n } 天
 ticket-range-all = 全部
 ticket-local-time = 当地时间，{ $zone }
+ticket-chart-caption = **{ $name }**，{ $what }
 ticket-chart-per-use = 每次使用或每天一个值
 ticket-no-chart = 本单依据的是事件或状态，没有可绘制的曲线。
 ticket-no-values = 此时间范围内没有{ $name }的数据，请选择更长的范围。
