@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use super::clock;
+use super::listener;
 use super::messages;
 use super::shared::Question;
 use super::shared::Shared;
@@ -20,6 +21,7 @@ use crate::desk::Refusal;
 use crate::desk::Reply;
 use crate::intake::SourceSnapshot;
 use crate::intake::SourceState;
+use crate::intake::listener::SOURCE;
 use crate::journal::AppendError;
 use crate::journal::Journal;
 use crate::pipeline::Answer;
@@ -41,6 +43,7 @@ use crate::web::Check;
 use crate::web::FaultCounts;
 use crate::web::HeardError;
 use crate::web::HeardPage;
+use crate::web::LiveConnection;
 use crate::web::LiveDevice;
 use crate::web::RefusalKind;
 use crate::web::SeriesQuery;
@@ -258,6 +261,13 @@ impl Backend for DaemonBackend {
         }
     }
 
+    fn connections(&self, device: &DeviceId) -> Vec<LiveConnection> {
+        let Some(listener_status) = &self.shared.listener else {
+            return Vec::new();
+        };
+        listener::connections(listener_status, &self.sources, device)
+    }
+
     fn readiness(&self) -> Vec<Check> {
         let behind = self
             .journal
@@ -284,7 +294,12 @@ impl Backend for DaemonBackend {
         let mut checks = vec![check("journal", journal), check("pipeline", pipeline)];
         checks.extend(self.shared.sources().iter().map(|source| {
             let source = source.snapshot();
-            check(&format!("broker {}", source.name), source_problem(&source))
+            let name = if source.name == SOURCE {
+                SOURCE.to_owned()
+            } else {
+                format!("broker {}", source.name)
+            };
+            check(&name, source_problem(&source))
         }));
         // A series store that is away delays no ticket: told, but no reason to call the daemon not ready.
         checks.extend(
@@ -319,6 +334,9 @@ fn source_problem(source: &SourceSnapshot) -> Option<String> {
                 |error| format!("not connected, trying again: {error}"),
             ))
         }
+        SourceState::Stalled if source.name == SOURCE => Some(
+            "the journal takes nothing; nothing is acknowledged, so devices keep what they have".into(),
+        ),
         SourceState::Stalled => Some("the journal takes nothing; the broker keeps what comes".into()),
         SourceState::TakenOver => Some(
             "another client took the session; see that each Foremend has a client_id of its own, then restart".into(),

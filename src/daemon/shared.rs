@@ -16,6 +16,7 @@ use super::traffic::TrafficLog;
 use crate::decode::DecodeView;
 use crate::detect::DeviceView;
 use crate::intake::SourceStatus;
+use crate::intake::listener::ListenerStatus;
 use crate::pipeline::Answer;
 use crate::pipeline::Presence;
 use crate::profile::Profiles;
@@ -65,18 +66,25 @@ pub(super) struct Shared {
     troubles: Mutex<BTreeMap<String, String>>,
     processed: watch::Sender<Position>,
     sources: Mutex<Vec<Arc<SourceStatus>>>,
+    /// The built-in listener and its clients; `None` when it is off.
+    pub(super) listener: Option<Arc<ListenerStatus>>,
     series_written: AtomicU64,
     traffic: Mutex<TrafficLog>,
 }
 
 impl Shared {
-    pub(super) fn new(metrics: Metrics, profiles: Arc<Profiles>) -> Self {
+    pub(super) fn new(
+        metrics: Metrics,
+        profiles: Arc<Profiles>,
+        listener: Option<Arc<ListenerStatus>>,
+    ) -> Self {
         Self {
             metrics,
             profiles: Mutex::new(profiles),
             troubles: Mutex::default(),
             processed: watch::Sender::new(Position::default()),
             sources: Mutex::default(),
+            listener,
             series_written: AtomicU64::new(0),
             traffic: Mutex::default(),
         }

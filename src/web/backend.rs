@@ -66,6 +66,11 @@ pub trait Backend: Send + Sync + 'static {
     /// How far behind the daemon's own work is, and how full its journal.
     fn backlog(&self) -> Backlog;
 
+    /// The clients of the built-in listener that last spoke for a device; none while there is no listener, or none connected.
+    fn connections(&self, _device: &DeviceId) -> Vec<LiveConnection> {
+        Vec::new()
+    }
+
     /// What has to work before the daemon is ready, beside the store.
     fn readiness(&self) -> Vec<Check>;
 
@@ -148,6 +153,33 @@ pub struct Backlog {
     pub series: u64,
     /// Bytes of the journal on disk.
     pub journal_bytes: u64,
+}
+
+/// A client of the built-in listener as it is connected now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveConnection {
+    /// MQTT client id.
+    pub client_id: SmolStr,
+    /// User name; `None`: anonymous.
+    pub user: Option<SmolStr>,
+    /// Address and port that it comes from.
+    pub peer: String,
+    /// `3.1`, `3.1.1` or `5`.
+    pub protocol: SmolStr,
+    /// Over TLS.
+    pub tls: bool,
+    /// Since when.
+    pub since: Timestamp,
+    /// Keep-alive in seconds; 0: none.
+    pub keep_alive: u16,
+    /// Messages taken on this connection.
+    pub messages: u64,
+    /// Publishes outside its rights on this connection.
+    pub denied: u64,
+    /// Subscriptions granted (nothing is ever delivered).
+    pub subscriptions_granted: u64,
+    /// Subscriptions refused.
+    pub subscriptions_refused: u64,
 }
 
 /// Messages as they lie in the journal.

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::store::{DeviceFilter, DeviceRow, DeviceStanding, TicketFilter};
 use crate::telemetry::{DeviceId, Identity, Text, Timestamp};
 use crate::web::WebState;
-use crate::web::backend::{LiveClock, LiveSignal};
+use crate::web::backend::{LiveClock, LiveConnection, LiveSignal};
 use crate::web::extract::{Params, PathOf, page_size, path_device};
 use crate::web::fresh;
 use crate::web::problem::Problem;
@@ -100,6 +100,35 @@ pub(super) struct DeviceDetailAnswer {
     restarts: Vec<RestartAnswer>,
     /// Its open tickets and notices, most urgent first.
     tickets: Vec<TicketAnswer>,
+    /// Clients of the built-in listener that last spoke for it; empty when it comes over a broker.
+    connections: Vec<ConnectionAnswer>,
+}
+
+/// A client of the built-in listener.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Connection)]
+pub(super) struct ConnectionAnswer {
+    #[schema(value_type = String)]
+    client_id: SmolStr,
+    /// Null when it is anonymous.
+    #[schema(value_type = Option<String>)]
+    user: Option<SmolStr>,
+    /// Address and port that it comes from.
+    peer: String,
+    /// MQTT `3.1`, `3.1.1` or `5`.
+    #[schema(value_type = String)]
+    protocol: SmolStr,
+    tls: bool,
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+    /// Seconds; 0: none.
+    keep_alive: u16,
+    messages: u64,
+    /// Publishes outside its rights.
+    denied: u64,
+    /// Granted, but nothing is ever delivered.
+    subscriptions_granted: u64,
+    subscriptions_refused: u64,
 }
 
 /// The last value of a signal.
@@ -204,6 +233,7 @@ pub(super) async fn device(
     let live = live.unwrap_or_default();
     let fault = |fault| FaultStateAnswer::new(fault, program);
     let restart = |(at, boot)| RestartAnswer { at, boot };
+    let connections = state.backend.connections(&id).into_iter();
     Ok(Json(DeviceDetailAnswer {
         device: row.into(),
         profile_version: program.map(|program| program.profile_version.clone()),
@@ -215,6 +245,7 @@ pub(super) async fn device(
         tickets: tickets
             .map(|ticket| TicketAnswer::new(&*state.backend, ticket, None))
             .collect(),
+        connections: connections.map(ConnectionAnswer::from).collect(),
     }))
 }
 
@@ -254,6 +285,37 @@ impl From<LiveClock> for ClockAnswer {
             lag_low_ms: clock.lags_ms.map(|lags| lags.0),
             lag_high_ms: clock.lags_ms.map(|lags| lags.1),
             suspect: clock.suspect,
+        }
+    }
+}
+
+impl From<LiveConnection> for ConnectionAnswer {
+    fn from(connection: LiveConnection) -> Self {
+        let LiveConnection {
+            client_id,
+            user,
+            peer,
+            protocol,
+            tls,
+            since,
+            keep_alive,
+            messages,
+            denied,
+            subscriptions_granted,
+            subscriptions_refused,
+        } = connection;
+        Self {
+            client_id,
+            user,
+            peer,
+            protocol,
+            tls,
+            since,
+            keep_alive,
+            messages,
+            denied,
+            subscriptions_granted,
+            subscriptions_refused,
         }
     }
 }

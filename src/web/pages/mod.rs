@@ -17,6 +17,10 @@
 
 mod act;
 
+mod device;
+
+mod fleet;
+
 mod frame;
 
 mod headers;
@@ -26,6 +30,8 @@ mod login;
 mod parts;
 
 mod preferences;
+
+mod profile;
 
 mod queue;
 
@@ -71,9 +77,15 @@ pub(super) fn routes(state: &WebState) -> Router<WebState> {
         .route("/tickets/{id}", get(ticket::show))
         .route("/tickets/{id}/actions", post(act::act))
         .route("/tickets/{id}/values.csv", get(ticket::values))
+        .route("/fleet", get(fleet::show))
+        .route("/devices", get(fleet::devices))
+        .route("/rejected/replay", post(fleet::replay))
+        .route("/profiles", get(profile::first))
+        .route("/profiles/{model}", get(profile::show))
         .route("/login", get(login::show).post(login::enter))
         .route("/logout", post(login::leave))
         .route("/preferences", post(preferences::save))
+        .merge(device::routes())
         .route_layer(from_fn(preferences::remember_language))
         .route_layer(from_fn_with_state(state.clone(), guard::bound))
         .route("/assets/{name}", get(assets::asset))

@@ -35,6 +35,12 @@ pub(super) struct Double {
     pub(super) full: AtomicBool,
     /// It is not ready.
     pub(super) sick: AtomicBool,
+    /// What it knows of a device, by serial; of others it knows little.
+    pub(super) alive: Mutex<BTreeMap<String, LiveDevice>>,
+    /// Messages in its journal, newest first; while empty it makes some up.
+    pub(super) heard: Mutex<Vec<HeardMessage>>,
+    /// What is not in the store yet.
+    pub(super) unwritten: Mutex<BTreeMap<DeviceId, Unwritten>>,
 }
 
 impl Double {
@@ -46,6 +52,9 @@ impl Double {
             stuck: AtomicBool::new(false),
             full: AtomicBool::new(false),
             sick: AtomicBool::new(false),
+            alive: Mutex::default(),
+            heard: Mutex::default(),
+            unwritten: Mutex::default(),
         }
     }
 
@@ -110,6 +119,10 @@ impl Backend for Double {
     }
 
     fn live(&self, device: &DeviceId) -> BoxFuture<'static, Option<LiveDevice>> {
+        let alive = self.alive.lock().expect("no test panicked");
+        if let Some(live) = alive.get(device.serial()).cloned() {
+            return async move { Some(live) }.boxed();
+        }
         let live = (device.serial() == "TSF5-000123").then(|| LiveDevice {
             signals: Vec::new(),
             faults: vec![LiveFault {
@@ -129,7 +142,8 @@ impl Backend for Double {
     }
 
     fn unwritten(&self, _: Vec<DeviceId>) -> BoxFuture<'static, BTreeMap<DeviceId, Unwritten>> {
-        async { BTreeMap::new() }.boxed()
+        let unwritten = self.unwritten.lock().expect("no test panicked").clone();
+        async move { unwritten }.boxed()
     }
 
     fn fault_counts(&self, _: &str) -> BoxFuture<'static, BTreeMap<SmolStr, FaultCounts>> {
@@ -147,6 +161,14 @@ impl Backend for Double {
         before: Option<Position>,
         limit: usize,
     ) -> BoxFuture<'static, Result<HeardPage, HeardError>> {
+        let heard = self.heard.lock().expect("no test panicked").clone();
+        if !heard.is_empty() {
+            let page = HeardPage {
+                items: heard,
+                next: None,
+            };
+            return async move { Ok(page) }.boxed();
+        }
         // The positions of the rejected messages, and a binary one before them.
         let newest = before.map_or(6, |before| before.0 - 1);
         let items = (3..=newest).rev().take(limit).map(|position| HeardMessage {

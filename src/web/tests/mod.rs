@@ -6,9 +6,13 @@ mod actions;
 
 mod browser;
 
+mod device;
+
 mod double;
 
 mod events;
+
+mod overviews;
 
 mod pages;
 
