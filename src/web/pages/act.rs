@@ -98,7 +98,9 @@ fn read(state: &WebState, posted: &Posted) -> Result<Map<String, Value>, String>
     let action = fields.get("action").unwrap_or_default();
     let mut out = Map::new();
     out.insert("action".to_owned(), action.into());
-    if let Some(version) = fields.get("expected_version") {
+    // A remark is never too late: it changes nothing that someone else may have changed.
+    let versioned = fields.get("expected_version");
+    if let Some(version) = versioned.filter(|_| action != "comment") {
         let version: u64 = version.parse().map_err(|_| say("ticket-bad-version"))?;
         out.insert("expected_version".to_owned(), version.into());
     }

@@ -268,11 +268,11 @@ async fn when_two_act_at_once_the_second_keeps_the_own_text() {
         .says(&["name=\"expected_version\" value=\"2\""]);
     let ticket = site.store.ticket("T-1").await.expect("a read").expect("it");
     assert_eq!(ticket.status, TicketStatus::Acknowledged);
-    // The offered form saves it.
+    // The offered form saves it; a remark is never too late.
     let again = [
         ("csrf", csrf.as_str()),
         ("key", hidden(&page.html, "key").as_str()),
-        ("expected_version", "2"),
+        ("expected_version", "1"),
         ("action", "comment"),
         ("text", "the angle valve was half closed"),
     ]
