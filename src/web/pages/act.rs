@@ -77,12 +77,12 @@ async fn again(
     status: StatusCode,
     mistake: Option<String>,
 ) -> Response {
-    let stale = status == StatusCode::PRECONDITION_FAILED;
+    let was_late = status == StatusCode::PRECONDITION_FAILED;
     let Posted { visit, fields } = posted;
     let tried = Tried {
         fields,
-        mistake: mistake.filter(|_| !stale),
-        stale,
+        mistake: mistake.filter(|_| !was_late),
+        stale: was_late,
         taken: false,
     };
     match ticket::draw(state, &visit, id, None, tried).await {
