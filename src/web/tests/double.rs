@@ -340,6 +340,8 @@ fn carry_out(ticket: &mut Ticket, action: TicketAction) -> Option<SmolStr> {
 /// A series of three values; a signal named `broken` cannot be read.
 pub(super) struct ThreeValues {
     pub(super) asked: Mutex<Vec<SeriesQuery>>,
+    /// It does not answer.
+    pub(super) down: AtomicBool,
 }
 
 impl SeriesRead for ThreeValues {
@@ -347,7 +349,7 @@ impl SeriesRead for ThreeValues {
         &self,
         query: SeriesQuery,
     ) -> BoxFuture<'static, Result<Vec<SeriesSample>, SeriesReadError>> {
-        let broken = query.field == "broken";
+        let broken = query.field == "broken" || self.down.load(Ordering::Relaxed);
         let from = query.from;
         self.asked.lock().expect("no test panicked").push(query);
         async move {
