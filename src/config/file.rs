@@ -12,7 +12,7 @@ use serde::Deserialize;
 use smol_str::SmolStr;
 
 use super::quantity::{parse_bytes, parse_duration_ms};
-use super::{Broker, Config, Http, Influxdb, JournalLimits, Secret};
+use super::{Broker, Config, Http, Influxdb, JournalLimits, Secret, SeriesLimits};
 use crate::telemetry::{Settings, SourceSetting};
 
 /// Variables of this form override the file: `FOREMEND_HTTP__LISTEN`.
@@ -48,6 +48,7 @@ pub(super) struct ConfigFile {
     influxdb: Option<InfluxdbFile>,
     profiles: ProfilesFile,
     journal: JournalFile,
+    series: SeriesFile,
 }
 
 #[derive(Debug, Deserialize)]
@@ -165,6 +166,17 @@ impl Default for ProfilesFile {
     }
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SeriesFile {
+    retention: Option<String>,
+}
+
+/// A year, and a month to compare its end with its beginning.
+const SERIES_RETENTION: &str = "400 d";
+/// A shorter retention is taken for a mistake: it would empty the store.
+const SHORTEST_SERIES_RETENTION: Duration = Duration::from_hours(24);
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct JournalFile {
@@ -276,6 +288,11 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
         }
         brokers.push(broker);
     }
+    if file.influxdb.is_some() && file.series.retention.is_some() {
+        return Err(ConfigError::Wrong(
+            "series.retention is of the embedded store, and influxdb.url names an InfluxDB; write influxdb.retention instead".into(),
+        ));
+    }
     Ok(Config {
         data_dir: base.join(file.data.dir),
         http: Http { listen },
@@ -291,7 +308,28 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
             max_bytes: parse_bytes(&file.journal.max_bytes)
                 .map_err(|why| ConfigError::Wrong(format!("journal.max_bytes: {why}")))?,
         },
+        series: SeriesLimits {
+            retention: check_series_retention(file.series.retention.as_deref())?,
+        },
     })
+}
+
+fn check_series_retention(text: Option<&str>) -> Result<Option<Duration>, ConfigError> {
+    let text = text.unwrap_or(SERIES_RETENTION);
+    if text.trim() == "forever" {
+        return Ok(None);
+    }
+    let retention = parse_duration_ms(text)
+        .map(Duration::from_millis)
+        .map_err(|why| {
+            ConfigError::Wrong(format!("series.retention: {why}, or write \"forever\""))
+        })?;
+    if retention < SHORTEST_SERIES_RETENTION {
+        return Err(ConfigError::Wrong(format!(
+            "series.retention: '{text}' is too short; write at least 1 d, or \"forever\""
+        )));
+    }
+    Ok(Some(retention))
 }
 
 fn check_settings(

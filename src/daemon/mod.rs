@@ -422,7 +422,7 @@ async fn keep(
     let retention = config
         .influxdb
         .as_ref()
-        .and_then(|influxdb| influxdb.retention);
+        .map_or(config.series.retention, |influxdb| influxdb.retention);
     for look in 0_u32.. {
         let bytes = i64::try_from(journal.stats().bytes).unwrap_or(i64::MAX);
         shared.metrics.journal_bytes.set(bytes);

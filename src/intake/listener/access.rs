@@ -54,7 +54,10 @@ impl Access {
     ///
     /// # Errors
     /// Why it is not.
-    #[expect(clippy::unused_async, reason = "passwords are checked on another thread")]
+    #[expect(
+        clippy::unused_async,
+        reason = "passwords are checked on another thread"
+    )]
     pub async fn login(&self, attempt: &LoginAttempt<'_>) -> Result<Grant, Denied> {
         Ok(Grant {
             user: attempt.username.map(SmolStr::new),
