@@ -109,7 +109,8 @@ pub trait SeriesStore: Send + Sync {
 
     /// Keeps points for this long (`None`: for ever) and forgets what is older; call it at the start and every hour.
     ///
-    /// Points that are older are refused from then on. InfluxDB removes what it already holds in its own time.
+    /// Points that are older are refused from then on. InfluxDB removes what it already holds in its own time; the embedded store
+    /// shows nothing older at once, and removes it with the block that it lies in, at most four weeks later.
     ///
     /// # Errors
     /// When the store cannot change it.
@@ -148,6 +149,18 @@ pub enum Series {
     Influx(InfluxStore),
     /// The embedded one.
     Embedded(SqliteStore),
+}
+
+impl Series {
+    /// How many writes at once serve it best: a server works on them side by side, the embedded store one after another, each
+    /// with its own fsync.
+    #[must_use]
+    pub const fn lanes(&self) -> usize {
+        match self {
+            Self::Influx(_) => 4,
+            Self::Embedded(_) => 1,
+        }
+    }
 }
 
 impl SeriesStore for Series {

@@ -39,8 +39,8 @@ use problem::Problem;
 pub use auth::{ADMIN_TOKEN_FILE, Caller, TokenError, Tokens};
 pub use backend::{
     ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveDevice,
-    LiveFault, LiveSignal, RefusalKind, SeriesQuery, SeriesRead, SeriesReadError, SeriesSample,
-    SubmitError, WordList,
+    LiveFault, LiveSignal, RefusalKind, SeriesAround, SeriesQuery, SeriesRead, SeriesReadError,
+    SeriesSample, SubmitError, WordList,
 };
 pub use serve::serve;
 

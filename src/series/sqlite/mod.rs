@@ -5,7 +5,8 @@
 //! thousand values ([`seal`]), a share with each write. Reads put blocks and memory together ([`read`]), long ones from hourly
 //! cells ([`hours`]). [`names`] is the dictionary of series, [`forget`] removes what is too old, [`migrate`] knows the first format.
 //! This file opens the database, and carries calls from async code to blocking threads. Invariant: a write is one durable
-//! transaction (`synchronous=FULL`), so that the caller's cursor may move when it returns.
+//! transaction (`synchronous=FULL`), so that the caller's cursor may move when it returns. One [`SqliteStore`] and its clones
+//! write a file at a time, since memory is a part of the store; the journal's lock on the data directory sees to that.
 
 mod codec;
 

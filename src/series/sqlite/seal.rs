@@ -139,10 +139,12 @@ impl Sealer {
         } else {
             merged.extend_from_slice(fresh);
         }
+        let first = fresh.first().map_or(i64::MIN, |(first, _)| *first);
+        let appends = is_newest && target.as_ref().is_none_or(|target| target.last < first);
         let mut data = target.map(|target| target.data);
         let mut rest = merged.as_slice();
-        // New values mostly come behind the newest block: that one is filled. Elsewhere both halves keep room for late ones.
-        let size = if is_newest {
+        // Behind the newest block more will come: it is filled. Where late values came all parts keep room for others.
+        let size = if appends {
             VALUES_LIMIT
         } else {
             rest.len()
