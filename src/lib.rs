@@ -2,6 +2,8 @@
 
 pub mod telemetry;
 
+pub mod chart;
+
 pub mod profile;
 
 pub mod config;

@@ -5,8 +5,9 @@
 #   tests/run.sh              everything
 #   tests/run.sh ARGS...      everything set up, then `cargo test ARGS...`
 #
-# Mosquitto and its clients come from Debian's packages, paho-mqtt from PyPI, and InfluxDB 2.9.1 is built from its Go module
-# once (about six minutes on two cores) into a cache folder outside the checkout: $FOREMEND_CACHE, else ~/.cache/foremend.
+# Mosquitto, its clients and Node come from Debian's packages, paho-mqtt from PyPI, mqtt.js from npm, and InfluxDB 2.9.1 is built
+# from its Go module once (about six minutes on two cores), all into a cache folder outside the checkout: $FOREMEND_CACHE, else
+# ~/.cache/foremend.
 # FOREMEND_TEST_INFLUXD=/path/to/influxd uses another InfluxDB 2.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,6 +23,8 @@ command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
 command -v openssl >/dev/null || missing+=(openssl)
 command -v pkg-config >/dev/null || missing+=(pkg-config)
 command -v gcc >/dev/null || missing+=(build-essential)
+command -v node >/dev/null || missing+=(nodejs)
+command -v npm >/dev/null || missing+=(npm)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
   say "installing ${missing[*]}"
@@ -41,6 +44,18 @@ if [ ! -x "$cache/paho/bin/python" ] || ! "$cache/paho/bin/python" -c 'import pa
   rm -rf "$cache/paho" && python3 -m venv "$cache/paho" && "$cache/paho/bin/pip" install -q 'paho-mqtt>=2,<3'
 fi
 export FOREMEND_TEST_PAHO=${FOREMEND_TEST_PAHO:-$cache/paho/bin/python}
+
+# mqtt.js, another one, in a folder of its own.
+mqttjs=5.16.0
+if [ -z "${FOREMEND_TEST_MQTTJS:-}" ]; then
+  FOREMEND_TEST_MQTTJS=$cache/mqttjs-$mqttjs/node_modules/mqtt
+  if [ ! -f "$FOREMEND_TEST_MQTTJS/package.json" ]; then
+    say "installing mqtt.js $mqttjs"
+    mkdir -p "$cache/mqttjs-$mqttjs"
+    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$cache/mqttjs-$mqttjs" "mqtt@$mqttjs"
+  fi
+fi
+export FOREMEND_TEST_MQTTJS
 
 if [ -z "${FOREMEND_TEST_INFLUXD:-}" ]; then
   FOREMEND_TEST_INFLUXD=$cache/influxd-2.9.1

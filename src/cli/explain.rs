@@ -8,7 +8,7 @@ use super::Outcome;
 use super::output::complain;
 use super::output::say;
 use super::profiles;
-use crate::config::Config;
+use crate::config;
 
 /// Says a model's faults in plain words.
 #[derive(Debug, Args)]
@@ -20,9 +20,12 @@ pub(super) struct Explain {
     model: String,
     /// One of its faults; without it all of them.
     fault: Option<String>,
-    /// Folder of the profiles.
+    /// Folder of the profiles; wins over the settings.
     #[arg(long, value_name = "DIR")]
     profiles: Option<PathBuf>,
+    /// Settings file, for its folder of profiles.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Chinese instead of English.
     #[arg(long)]
     zh: bool,
@@ -30,10 +33,10 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let dir = self
-            .profiles
-            .clone()
-            .unwrap_or_else(|| Config::built_in().profiles_dir);
+        let dir = match self.profiles.clone() {
+            Some(dir) => dir,
+            None => config::load_places(self.config.as_deref())?.profiles_dir,
+        };
         let (texts, words) = profiles::read(&[dir])?;
         let Some(compiled) = profiles::compile(&texts, &words) else {
             return Ok(Outcome::NotGood);

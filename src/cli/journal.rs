@@ -9,7 +9,8 @@ use clap::Subcommand;
 
 use super::Outcome;
 use super::output::say;
-use crate::config::Config;
+use super::progress::Progress;
+use crate::config;
 use crate::daemon;
 use crate::journal::JournalReader;
 use crate::journal::verify;
@@ -29,18 +30,28 @@ const READ_BYTES: usize = 8 << 20;
 pub(super) struct Journal {
     #[command(subcommand)]
     command: Command,
-    /// The data directory.
+    /// The data directory; wins over the settings.
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Settings file, for its data directory.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Says what the journal holds.
+    #[command(after_help = "Example:\n  foremend journal info --data foremend-data")]
     Info,
     /// Reads every record of every file and says what is whole and what is not.
+    #[command(
+        after_help = "Example:\n  foremend journal verify --data foremend-data\n\nExit code 1: something is damaged."
+    )]
     Verify,
     /// Writes the journal as a recording to standard output (or a file).
+    #[command(
+        after_help = "Example:\n  foremend journal export --data foremend-data --output all.jsonl\n  foremend replay all.jsonl"
+    )]
     Export {
         /// Where to.
         #[arg(long, value_name = "FILE")]
@@ -56,7 +67,10 @@ enum Command {
 
 impl Journal {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let data = self.data.unwrap_or_else(|| Config::built_in().data_dir);
+        let data = match self.data {
+            Some(data) => data,
+            None => config::load_places(self.config.as_deref())?.data_dir,
+        };
         let dir = daemon::journal_dir(&data);
         anyhow::ensure!(
             dir.is_dir(),
@@ -117,7 +131,9 @@ fn info(dir: &Path) -> anyhow::Result<Outcome> {
 }
 
 fn check(dir: &Path) -> anyhow::Result<Outcome> {
+    let bar = Progress::open("verifying", "files");
     let report = verify(dir)?;
+    bar.clear();
     say(&format!("journal {}", report.id))?;
     for segment in &report.segments {
         let positions = segment.positions.map_or_else(
@@ -155,11 +171,15 @@ fn export<W: std::io::Write>(dir: &Path, from: Position, out: W) -> anyhow::Resu
     let mut writer = RecordingWriter::new(out);
     let mut next = from;
     let mut last = None;
+    let (begin, end) = (reader.stats().first.max(from), reader.stats().last);
+    let total = (end.0 + 1).saturating_sub(begin.0);
+    let bar = Progress::of("exporting", total, "records");
     loop {
         let entries = reader.read(next, READ_ENTRIES, READ_BYTES)?;
         let Some(newest) = entries.last() else { break };
         next = newest.position.next();
         last = Some(newest.received_at);
+        bar.at(next.0.saturating_sub(begin.0));
         for entry in &entries {
             writer.write(entry)?;
         }

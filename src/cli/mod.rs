@@ -3,15 +3,22 @@
 //! Exit codes are a contract: 0 good, 1 the thing asked about is not good, 2 wrong use, 3 could not run.
 
 mod check;
+mod demo;
 mod explain;
+mod init;
 mod journal;
 mod output;
 mod profiles;
+mod progress;
 mod publish;
 mod replay;
 mod run;
+mod simulate;
 mod test;
+#[cfg(test)]
+mod tests;
 mod tickets;
+mod user;
 
 use std::process::ExitCode;
 
@@ -22,7 +29,7 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "foremend",
     version,
-    after_help = "Example:\n  foremend replay tests/recordings/small-fleet.jsonl.gz"
+    after_help = "Examples:\n  foremend init                    writes foremend.toml\n  foremend run --config foremend.toml\n  foremend replay tests/recordings/small-fleet.jsonl.gz"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -33,6 +40,8 @@ pub struct Cli {
 enum Command {
     /// The daemon: takes messages, opens tickets, serves the API.
     Run(run::Run),
+    /// The daemon with a made-up fleet and its last 30 days, to look around in.
+    Demo(demo::Demo),
     /// Looks for mistakes in fault profiles and prints what they cost per device.
     Check(check::Check),
     /// Runs the cases that profiles carry.
@@ -45,8 +54,14 @@ enum Command {
     Tickets(tickets::Tickets),
     /// The durable log: info, verify, export.
     Journal(journal::Journal),
+    /// Writes a settings file with every key and its default, as comments.
+    Init(init::Init),
+    /// Who may publish to the built-in MQTT listener: add, list, remove.
+    User(user::Users),
     /// Publishes a CSV table as MQTT messages.
     Publish(Box<publish::Publish>),
+    /// Lets a made-up fleet speak MQTT, in real time or as a load.
+    Simulate(Box<simulate::Simulate>),
 }
 
 /// How a command that could run went.
@@ -64,13 +79,17 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let result = match self.command {
             Command::Run(command) => command.run(),
+            Command::Demo(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Test(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Replay(command) => command.run(),
             Command::Tickets(command) => command.run(),
             Command::Journal(command) => command.run(),
+            Command::Init(command) => command.run(),
+            Command::User(command) => command.run(),
             Command::Publish(command) => command.run(),
+            Command::Simulate(command) => command.run(),
         };
         match result {
             Ok(Outcome::Good) => ExitCode::SUCCESS,

@@ -37,7 +37,9 @@ pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<(Vec<ProfileText>, Vec<P
     let mut profiles = Vec::new();
     let mut words: Vec<ProfileText> = Vec::new();
     for path in paths {
-        let folder = if path.is_dir() {
+        // What is not there was meant as a folder, unless it has the name of a profile.
+        let is_profile = path.extension().is_some_and(|ending| ending == "toml");
+        let folder = if path.is_dir() || (!is_profile && !path.exists()) {
             let (texts, _) = config::read_profiles(path)?;
             anyhow::ensure!(
                 !texts.is_empty(),

@@ -10,6 +10,7 @@ use super::Outcome;
 use super::output::complain;
 use super::output::say;
 use super::profiles::check_profiles;
+use super::progress::Progress;
 use crate::config;
 use crate::config::Config;
 use crate::daemon::KeptReplay;
@@ -34,6 +35,8 @@ use crate::telemetry::Timestamp;
 
 /// How many unreadable lines of a recording are told one by one; the rest are counted.
 const LINES_TOLD: u64 = 10;
+/// After how many records progress is shown: some hundredths of a second.
+const SHOWN_EVERY: u64 = 1_024;
 
 /// Plays recordings through the same pipeline as live, in their own time, and prints each ticket change.
 #[derive(Debug, Args)]
@@ -71,6 +74,8 @@ pub(super) struct Replay {
 /// What a replay adds up for its last line.
 #[derive(Default)]
 struct Totals {
+    bar: Progress,
+    records: u64,
     lines_skipped: u64,
     counts: Counts,
     changes: u64,
@@ -128,7 +133,14 @@ impl Replay {
         }
         let config = config::load(self.config.as_deref())?;
         let mut playing = None;
-        let mut totals = Totals::default();
+        let mut totals = Totals {
+            bar: if self.json {
+                Progress::quiet()
+            } else {
+                Progress::open("replaying", "records")
+            },
+            ..Totals::default()
+        };
         let mut last = None;
         for file in &self.files {
             let lines =
@@ -145,6 +157,10 @@ impl Replay {
                     break;
                 }
                 last = Some(recorded.received_at);
+                totals.records += 1;
+                if totals.records.is_multiple_of(SHOWN_EVERY) {
+                    totals.bar.at(totals.records);
+                }
                 let playing = match &mut playing {
                     Some(playing) => playing,
                     None => match self.begin(&config, &recorded)? {
@@ -169,6 +185,7 @@ impl Replay {
             playing.player.finish(last, &mut effects);
             self.print(&effects, &mut totals)?;
             playing.keep(effects)?;
+            totals.bar.at(totals.records);
             playing.finish()?;
         } else if let Some(dir) = &self.into {
             anyhow::bail!(
@@ -241,7 +258,7 @@ impl Replay {
     fn print(&self, effects: &Effects, totals: &mut Totals) -> anyhow::Result<()> {
         for alert in &effects.alerts {
             totals.alerts += 1;
-            complain(alert);
+            totals.bar.aside(|| complain(alert));
         }
         let counts = &effects.counts;
         totals.counts.received += counts.received;
@@ -257,10 +274,8 @@ impl Replay {
             if self.json {
                 say(&line)?;
             } else {
-                say(&change_text(
-                    change,
-                    if self.zh { Lang::Zh } else { Lang::En },
-                ))?;
+                let lang = if self.zh { Lang::Zh } else { Lang::En };
+                totals.bar.aside(|| say(&change_text(change, lang)))?;
             }
         }
         Ok(())
@@ -271,17 +286,20 @@ impl Totals {
     fn skip(&mut self, file: &Path, skipped: &SkippedLine) {
         self.lines_skipped += 1;
         if self.lines_skipped <= LINES_TOLD {
-            complain(&format!(
-                "{}: line {} was skipped: {}",
-                file.display(),
-                skipped.line,
-                skipped.reason
-            ));
+            self.bar.aside(|| {
+                complain(&format!(
+                    "{}: line {} was skipped: {}",
+                    file.display(),
+                    skipped.line,
+                    skipped.reason
+                ));
+            });
         }
     }
 
     /// The last line, on standard error so that the output stays data.
     fn tell(&self, json: bool) -> anyhow::Result<()> {
+        self.bar.clear();
         let Counts {
             received,
             decoded,

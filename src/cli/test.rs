@@ -9,7 +9,7 @@ use clap::Args;
 use super::Outcome;
 use super::output::say;
 use super::profiles;
-use crate::config::Config;
+use crate::config;
 use crate::lab::run_cases;
 
 /// Runs the cases that profiles carry.
@@ -19,12 +19,15 @@ pub(super) struct Test {
     /// Profiles, or folders of them; without any the folder of the settings.
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Settings file, for its folder of profiles.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 impl Test {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         let paths = if self.paths.is_empty() {
-            vec![Config::built_in().profiles_dir]
+            vec![config::load_places(self.config.as_deref())?.profiles_dir]
         } else {
             self.paths
         };

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Outcome;
 use super::output::say;
-use crate::config::Config;
+use crate::config;
 use crate::desk::Ticket;
 use crate::desk::TicketStatus;
 use crate::store::Store;
@@ -21,9 +21,12 @@ const PAGE: usize = 200;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  foremend tickets --data foremend-data --status new")]
 pub(super) struct Tickets {
-    /// The data directory.
+    /// The data directory; wins over the settings.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Settings file, for its data directory.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Only this status: new, acknowledged, `in_progress`, waiting, resolved, closed or cancelled.
     #[arg(long, value_name = "STATUS", value_parser = parse_status)]
     status: Option<TicketStatus>,
@@ -43,10 +46,10 @@ fn parse_status(text: &str) -> Result<TicketStatus, String> {
 
 impl Tickets {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let dir = self
-            .data
-            .clone()
-            .unwrap_or_else(|| Config::built_in().data_dir);
+        let dir = match self.data.clone() {
+            Some(dir) => dir,
+            None => config::load_places(self.config.as_deref())?.data_dir,
+        };
         let file = crate::daemon::store_path(&dir);
         anyhow::ensure!(
             file.is_file(),

@@ -1,22 +1,18 @@
-//! The settings file as serde reads it, and the checks that make a [`Config`] of it.
+//! The settings file as serde reads it, and the checks that make a [`Config`] of it. Where a value was set is `load`'s to say.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use figment::Figment;
-use figment::error::Kind;
-use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
 use smol_str::SmolStr;
 
+use super::listener::{ListenerFile, check_listener};
 use super::quantity::{parse_bytes, parse_duration_ms};
-use super::{Broker, Config, Http, Influxdb, JournalLimits, Secret, SeriesLimits};
-use crate::telemetry::{Settings, SourceSetting};
-
-/// Variables of this form override the file: `FOREMEND_HTTP__LISTEN`.
-const ENV_PREFIX: &str = "FOREMEND_";
+use super::series::{SeriesFile, check_series};
+use super::{Broker, Config, Http, Influxdb, JournalLimits, Places, Secret};
+use crate::telemetry::{LISTENER, Settings, SourceSetting};
 
 /// The settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,9 +26,36 @@ pub enum ConfigError {
         #[source]
         source: std::io::Error,
     },
+    /// The folder of the fault profiles could not be read.
+    #[error(
+        "cannot read {path}, the folder of the fault profiles; name another with --profiles, profiles.dir in the settings file, or FOREMEND_PROFILES__DIR"
+    )]
+    Profiles {
+        /// Which folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A key or a value is wrong.
     #[error("{0}")]
     Wrong(String),
+    /// The value of a key is wrong; [`super::load`] adds where it was set.
+    #[error("{text}")]
+    Value {
+        /// The key with its section, and the number of the entry where there are several: `broker.1.url`.
+        key: String,
+        /// What is wrong with it.
+        text: String,
+    },
+}
+
+/// The value of `key` is wrong.
+pub(super) fn wrong(key: impl Into<String>, text: String) -> ConfigError {
+    ConfigError::Value {
+        key: key.into(),
+        text,
+    }
 }
 
 /// `foremend.toml`.
@@ -41,6 +64,7 @@ pub enum ConfigError {
 pub(super) struct ConfigFile {
     data: DataFile,
     http: HttpFile,
+    listener: Option<ListenerFile>,
     broker: Vec<BrokerFile>,
     devices: DevicesFile,
     site: SiteFile,
@@ -166,17 +190,6 @@ impl Default for ProfilesFile {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct SeriesFile {
-    retention: Option<String>,
-}
-
-/// A year, and a month to compare its end with its beginning.
-const SERIES_RETENTION: &str = "400 d";
-/// A shorter retention is taken for a mistake: it would empty the store.
-const SHORTEST_SERIES_RETENTION: Duration = Duration::from_hours(24);
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct JournalFile {
@@ -193,109 +206,57 @@ impl Default for JournalFile {
     }
 }
 
-/// Reads the settings file (if one is named) and the environment.
-///
-/// # Errors
-/// When the file cannot be read, or a key or value is wrong: the text says which, where, and what was expected.
-pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
-    let mut figment = Figment::new();
-    let mut text = String::new();
-    let mut base = PathBuf::from(".");
-    if let Some(path) = path {
-        text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.into(),
-            source,
-        })?;
-        figment = figment.merge(Toml::string(&text));
-        base = path
-            .parent()
-            .map_or_else(|| PathBuf::from("."), Path::to_path_buf);
-    }
-    // Only names with a section: other FOREMEND_ variables (of tests, of packaging) are not settings.
-    let environment = Env::prefixed(ENV_PREFIX)
-        .filter(|key| key.as_str().contains("__"))
-        .split("__");
-    let file: ConfigFile = figment
-        .merge(environment)
-        .extract()
-        .map_err(|error| explain(path, &text, &error))?;
-    check(file, &base)
-}
-
-/// One sentence for each mistake that serde found, with the line where the key stands.
-fn explain(path: Option<&Path>, text: &str, errors: &figment::Error) -> ConfigError {
-    let mut sentences = Vec::new();
-    for error in errors.clone() {
-        let dotted = error.path.join(".");
-        let mut sentence = match &error.kind {
-            Kind::UnknownField(field, known) => {
-                // figment's path ends with the unknown key itself.
-                let place = if dotted.is_empty() { field } else { &dotted };
-                let near = known
-                    .iter()
-                    .map(|name| (strsim::damerau_levenshtein(name, field), *name))
-                    .min()
-                    .filter(|(distance, _)| *distance <= 3);
-                let hint =
-                    near.map_or_else(String::new, |(_, name)| format!("; did you mean '{name}'?"));
-                format!(
-                    "unknown key '{place}'{hint} (known here: {})",
-                    known.join(", ")
-                )
-            }
-            Kind::MissingField(field) => format!("'{field}' is missing in [{dotted}]"),
-            kind => format!("'{dotted}': {kind}"),
-        };
-        let key = match &error.kind {
-            Kind::UnknownField(field, _) => field.clone(),
-            _ => error.path.last().cloned().unwrap_or_default(),
-        };
-        if let Some(path) = path {
-            let line = text.lines().position(|line| {
-                let line = line.trim_start().trim_start_matches('[');
-                !key.is_empty()
-                    && line
-                        .strip_prefix(key.as_str())
-                        .is_some_and(|rest| rest.trim_start().starts_with(['=', ']', '.']))
-            });
-            let place = line.map_or_else(
-                || path.display().to_string(),
-                |line| format!("{}:{}", path.display(), line + 1),
-            );
-            sentence = format!("{place}: {sentence}");
+impl ConfigFile {
+    /// The directories, with relative paths resolved against `base`.
+    pub(super) fn places(self, base: &Path) -> Places {
+        Places {
+            data_dir: base.join(self.data.dir),
+            profiles_dir: base.join(self.profiles.dir),
+            users_file: self.listener.and_then(|listener| listener.users_file(base)),
         }
-        sentences.push(sentence);
     }
-    ConfigError::Wrong(sentences.join("\n"))
 }
 
 /// Checks values and resolves relative paths against `base`.
 pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError> {
     let listen = file.http.listen.parse().map_err(|_| {
-        ConfigError::Wrong(format!(
-            "http.listen: '{}' is not an address; write one such as 127.0.0.1:8700",
-            file.http.listen
-        ))
+        wrong(
+            "http.listen",
+            format!(
+                "http.listen: '{}' is not an address; write one such as 127.0.0.1:8700",
+                file.http.listen
+            ),
+        )
     })?;
     let mut brokers: Vec<Broker> = Vec::new();
-    for broker in file.broker {
-        let broker = check_broker(broker, base)?;
+    for (number, broker) in file.broker.into_iter().enumerate() {
+        let broker = check_broker(broker, number, base)?;
+        if broker.name == LISTENER {
+            return Err(wrong(
+                format!("broker.{number}.name"),
+                format!(
+                    "broker.name: '{LISTENER}' is the name of the built-in listener; choose another"
+                ),
+            ));
+        }
         if brokers.iter().any(|other| other.name == broker.name) {
-            return Err(ConfigError::Wrong(format!(
-                "broker.name: two brokers are named '{}'; give each its own name",
-                broker.name
-            )));
+            return Err(wrong(
+                format!("broker.{number}.name"),
+                format!(
+                    "broker.name: two brokers are named '{}'; give each its own name",
+                    broker.name
+                ),
+            ));
         }
         brokers.push(broker);
     }
-    if file.influxdb.is_some() && file.series.retention.is_some() {
-        return Err(ConfigError::Wrong(
-            "series.retention is of the embedded store, and influxdb.url names an InfluxDB; write influxdb.retention instead".into(),
-        ));
-    }
+    let series = check_series(&file.series, file.influxdb.is_some())?;
+    let data_dir = base.join(file.data.dir);
+    let listener = check_listener(file.listener, !brokers.is_empty(), &data_dir, base)?;
     Ok(Config {
-        data_dir: base.join(file.data.dir),
+        data_dir,
         http: Http { listen },
+        listener,
         brokers,
         settings: check_settings(&file.devices, &file.site, file.source)?,
         influxdb: file
@@ -306,30 +267,10 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
         journal: JournalLimits {
             max_age: duration("journal.max_age", &file.journal.max_age)?,
             max_bytes: parse_bytes(&file.journal.max_bytes)
-                .map_err(|why| ConfigError::Wrong(format!("journal.max_bytes: {why}")))?,
+                .map_err(|why| wrong("journal.max_bytes", format!("journal.max_bytes: {why}")))?,
         },
-        series: SeriesLimits {
-            retention: check_series_retention(file.series.retention.as_deref())?,
-        },
+        series,
     })
-}
-
-fn check_series_retention(text: Option<&str>) -> Result<Option<Duration>, ConfigError> {
-    let text = text.unwrap_or(SERIES_RETENTION);
-    if text.trim() == "forever" {
-        return Ok(None);
-    }
-    let retention = parse_duration_ms(text)
-        .map(Duration::from_millis)
-        .map_err(|why| {
-            ConfigError::Wrong(format!("series.retention: {why}, or write \"forever\""))
-        })?;
-    if retention < SHORTEST_SERIES_RETENTION {
-        return Err(ConfigError::Wrong(format!(
-            "series.retention: '{text}' is too short; write at least 1 d, or \"forever\""
-        )));
-    }
-    Ok(Some(retention))
 }
 
 fn check_settings(
@@ -341,23 +282,28 @@ fn check_settings(
         "adopt" => true,
         "quarantine" => false,
         other => {
-            return Err(ConfigError::Wrong(format!(
-                "devices.unknown: '{other}' is none of \"adopt\", \"quarantine\""
-            )));
+            return Err(wrong(
+                "devices.unknown",
+                format!("devices.unknown: '{other}' is none of \"adopt\", \"quarantine\""),
+            ));
         }
     };
     site.timezone.parse::<Tz>().map_err(|_| {
-        ConfigError::Wrong(format!(
-            "site.timezone: '{}' is not an IANA time zone; write one such as Asia/Shanghai",
-            site.timezone
-        ))
+        wrong(
+            "site.timezone",
+            format!(
+                "site.timezone: '{}' is not an IANA time zone; write one such as Asia/Shanghai",
+                site.timezone
+            ),
+        )
     })?;
     let sources = if sources.is_empty() {
         super::native_sources()
     } else {
         sources
             .into_iter()
-            .map(check_source)
+            .enumerate()
+            .map(|(number, source)| check_source(source, number))
             .collect::<Result<_, _>>()?
     };
     Ok(Settings {
@@ -367,36 +313,43 @@ fn check_settings(
     })
 }
 
-fn check_source(source: SourceFile) -> Result<SourceSetting, ConfigError> {
-    let wrong = |what: String| {
-        Err(ConfigError::Wrong(format!(
-            "source '{}': {what}",
-            source.filter
-        )))
+fn check_source(source: SourceFile, number: usize) -> Result<SourceSetting, ConfigError> {
+    let wrong = |key: &str, what: String| {
+        Err(wrong(
+            format!("source.{number}.{key}"),
+            format!("source '{}': {what}", source.filter),
+        ))
     };
     match source.convention.as_str() {
         "native" => {
             if source.topic.is_some() || source.model.is_some() || source.time.is_some() {
-                return wrong("topic, model and time belong to convention = \"json\"; the native topics say it themselves".into());
+                return wrong("convention", "topic, model and time belong to convention = \"json\"; the native topics say it themselves".into());
             }
         }
         "json" => {
             let Some(topic) = &source.topic else {
-                return wrong("convention = \"json\" needs a topic template, such as topic = \"shop/{serial}/status\"".into());
+                return wrong("convention", "convention = \"json\" needs a topic template, such as topic = \"shop/{serial}/status\"".into());
             };
             if !topic.contains("{serial}") {
-                return wrong(format!("the topic template '{topic}' has no {{serial}}"));
+                return wrong(
+                    "topic",
+                    format!("the topic template '{topic}' has no {{serial}}"),
+                );
             }
             if !topic.contains("{model}") && source.model.is_none() {
-                return wrong(format!(
-                    "neither the topic template '{topic}' has {{model}} nor is model = \"…\" set"
-                ));
+                return wrong(
+                    "topic",
+                    format!(
+                        "neither the topic template '{topic}' has {{model}} nor is model = \"…\" set"
+                    ),
+                );
             }
         }
         other => {
-            return wrong(format!(
-                "convention '{other}' is none of \"native\", \"json\""
-            ));
+            return wrong(
+                "convention",
+                format!("convention '{other}' is none of \"native\", \"json\""),
+            );
         }
     }
     let SourceFile {
@@ -415,40 +368,49 @@ fn check_source(source: SourceFile) -> Result<SourceSetting, ConfigError> {
     })
 }
 
-fn check_broker(broker: BrokerFile, base: &Path) -> Result<Broker, ConfigError> {
-    let wrong = |what: String| ConfigError::Wrong(format!("broker '{}': {what}", broker.name));
+fn check_broker(broker: BrokerFile, number: usize, base: &Path) -> Result<Broker, ConfigError> {
+    let wrong = |key: &str, what: String| {
+        wrong(
+            format!("broker.{number}.{key}"),
+            format!("broker '{}': {what}", broker.name),
+        )
+    };
     let expected = "write mqtt://host:port or mqtts://host:port";
     let url = reqwest::Url::parse(&broker.url)
-        .map_err(|why| wrong(format!("url '{}': {why}; {expected}", broker.url)))?;
+        .map_err(|why| wrong("url", format!("url '{}': {why}; {expected}", broker.url)))?;
     let (tls, port) = match url.scheme() {
         "mqtt" => (false, 1883),
         "mqtts" => (true, 8883),
         other => {
-            return Err(wrong(format!(
-                "url scheme '{other}' is not known; {expected}"
-            )));
+            return Err(wrong(
+                "url",
+                format!("url scheme '{other}' is not known; {expected}"),
+            ));
         }
     };
     let host = url
         .host_str()
         .filter(|host| !host.is_empty())
-        .ok_or_else(|| wrong(format!("url has no host; {expected}")))?;
+        .ok_or_else(|| wrong("url", format!("url has no host; {expected}")))?;
     let version_5 = match broker.version {
         5 => true,
         3 | 4 => false,
         other => {
-            return Err(wrong(format!(
-                "version {other} is not spoken; write 5, or 3 for MQTT 3.1.1"
-            )));
+            return Err(wrong(
+                "version",
+                format!("version {other} is not spoken; write 5, or 3 for MQTT 3.1.1"),
+            ));
         }
     };
     if broker.cert_file.is_some() != broker.key_file.is_some() {
         return Err(wrong(
+            "cert_file",
             "cert_file and key_file belong together; give both or neither".into(),
         ));
     }
     if !tls && (broker.ca_file.is_some() || broker.cert_file.is_some()) {
         return Err(wrong(
+            "url",
             "ca_file, cert_file and key_file need a url that starts with mqtts://".into(),
         ));
     }
@@ -458,10 +420,9 @@ fn check_broker(broker: BrokerFile, base: &Path) -> Result<Broker, ConfigError> 
         tls,
         version_5,
         password_file: broker.password_file.map(|path| base.join(path)),
-        session_expiry: duration(
-            &format!("broker '{}': session_expiry", broker.name),
-            &broker.session_expiry,
-        )?,
+        session_expiry: parse_duration_ms(&broker.session_expiry)
+            .map(Duration::from_millis)
+            .map_err(|why| wrong("session_expiry", format!("session_expiry: {why}")))?,
         name: broker.name,
         username: broker.username,
         ca_file: broker.ca_file.map(|path| base.join(path)),
@@ -474,15 +435,16 @@ fn check_broker(broker: BrokerFile, base: &Path) -> Result<Broker, ConfigError> 
 fn check_influxdb(influxdb: InfluxdbFile, base: &Path) -> Result<Influxdb, ConfigError> {
     let url = influxdb.url.trim_end_matches('/').to_owned();
     if !url.starts_with("http://") && !url.starts_with("https://") {
-        return Err(ConfigError::Wrong(format!(
-            "influxdb.url: '{url}' must start with http:// or https://"
-        )));
+        return Err(wrong(
+            "influxdb.url",
+            format!("influxdb.url: '{url}' must start with http:// or https://"),
+        ));
     }
     Ok(Influxdb {
         url,
         org: influxdb.org,
         bucket: influxdb.bucket,
-        token: secret(&base.join(influxdb.token_file))?,
+        token: secret("influxdb.token_file", &base.join(influxdb.token_file))?,
         retention: influxdb
             .retention
             .map(|text| duration("influxdb.retention", &text))
@@ -490,10 +452,12 @@ fn check_influxdb(influxdb: InfluxdbFile, base: &Path) -> Result<Influxdb, Confi
     })
 }
 
-fn secret(path: &Path) -> Result<Secret, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
-        path: path.into(),
-        source,
+fn secret(key: &str, path: &Path) -> Result<Secret, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        wrong(
+            key,
+            format!("{key}: cannot read {}: {error}", path.display()),
+        )
     })?;
     Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
 }
@@ -501,5 +465,5 @@ fn secret(path: &Path) -> Result<Secret, ConfigError> {
 fn duration(key: &str, text: &str) -> Result<Duration, ConfigError> {
     parse_duration_ms(text)
         .map(Duration::from_millis)
-        .map_err(|why| ConfigError::Wrong(format!("{key}: {why}")))
+        .map_err(|why| wrong(key, format!("{key}: {why}")))
 }

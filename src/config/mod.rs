@@ -4,8 +4,11 @@
 //! file, the key and what was expected; an unknown key is a mistake too. Relative paths are relative to the settings file.
 
 mod file;
+mod listener;
+mod load;
 mod profiles;
 mod quantity;
+mod series;
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +21,9 @@ use smol_str::SmolStr;
 
 use crate::telemetry::{Settings, SourceSetting};
 
-pub use file::{ConfigError, load};
+pub use file::ConfigError;
+pub use listener::{ListenerConfig, ListenerTlsConfig};
+pub use load::{load, load_places};
 pub use profiles::{read_profile, read_profiles};
 pub use quantity::{parse_bytes, parse_duration_ms};
 
@@ -29,6 +34,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The web server.
     pub http: Http,
+    /// The built-in MQTT listener; `None`: off.
+    pub listener: Option<ListenerConfig>,
     /// External brokers.
     pub brokers: Vec<Broker>,
     /// What results depend on; journalled when it changes.
@@ -41,6 +48,17 @@ pub struct Config {
     pub journal: JournalLimits,
     /// The embedded series store.
     pub series: SeriesLimits,
+}
+
+/// The directories of the settings, for commands that need nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Where journal, store, state and the embedded series lie.
+    pub data_dir: PathBuf,
+    /// Folder of the fault profiles.
+    pub profiles_dir: PathBuf,
+    /// Users of the built-in listener, where the settings name the file.
+    pub users_file: Option<PathBuf>,
 }
 
 /// `[http]`
@@ -134,6 +152,16 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Config {
+    /// Moves the data directory, with what lies in it unless the settings named it.
+    pub fn move_data(&mut self, dir: PathBuf) {
+        if let Some(listener) = &mut self.listener
+            && !listener.users_file_is_named
+        {
+            listener.users_file = dir.join(listener::USERS_FILE);
+        }
+        self.data_dir = dir;
+    }
+
     /// The settings without a file: embedded stores, no broker.
     ///
     /// # Panics

@@ -14,7 +14,10 @@ const FILE_LIMIT_BYTES: u64 = 4 << 20;
 /// # Errors
 /// When the folder or one of its files cannot be read, is not UTF-8 or is larger than 4 MiB.
 pub fn read_profiles(dir: &Path) -> Result<(Vec<ProfileText>, Vec<ProfileText>), ConfigError> {
-    let profiles = read_folder(dir)?;
+    let profiles = read_folder(dir).map_err(|error| match error {
+        ConfigError::Read { path, source } if path == dir => ConfigError::Profiles { path, source },
+        other => other,
+    })?;
     let words = dir.join("words");
     let words = if words.is_dir() {
         read_folder(&words)?

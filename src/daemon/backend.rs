@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use super::clock;
+use super::listener;
 use super::messages;
 use super::shared::Question;
 use super::shared::Shared;
@@ -20,6 +21,7 @@ use crate::desk::Refusal;
 use crate::desk::Reply;
 use crate::intake::SourceSnapshot;
 use crate::intake::SourceState;
+use crate::intake::listener::SOURCE;
 use crate::journal::AppendError;
 use crate::journal::Journal;
 use crate::pipeline::Answer;
@@ -39,10 +41,12 @@ use crate::telemetry::Text;
 use crate::telemetry::Timestamp;
 use crate::web::ActionOutcome;
 use crate::web::Backend;
+use crate::web::Backlog;
 use crate::web::Check;
 use crate::web::FaultCounts;
 use crate::web::HeardError;
 use crate::web::HeardPage;
+use crate::web::LiveConnection;
 use crate::web::LiveDevice;
 use crate::web::RefusalKind;
 use crate::web::SeriesAround;
@@ -51,6 +55,8 @@ use crate::web::SeriesRead;
 use crate::web::SeriesReadError;
 use crate::web::SeriesSample;
 use crate::web::SubmitError;
+use crate::web::Traffic;
+use crate::web::Unwritten;
 use crate::web::WordList;
 
 /// Name of the series' trouble.
@@ -200,9 +206,19 @@ impl Backend for DaemonBackend {
             asked
                 .await
                 .flatten()
-                .map(|view| view::live(&view, program.as_deref()))
+                .map(|known| view::live(&known, program.as_deref(), clock::wall()))
         }
         .boxed()
+    }
+
+    fn unwritten(
+        &self,
+        devices: Vec<DeviceId>,
+    ) -> BoxFuture<'static, BTreeMap<DeviceId, Unwritten>> {
+        let asked = self
+            .clone()
+            .ask(move |reply| Question::Unwritten { devices, reply });
+        async move { view::unwritten(asked.await.unwrap_or_default()) }.boxed()
     }
 
     fn fault_counts(&self, model: &str) -> BoxFuture<'static, BTreeMap<SmolStr, FaultCounts>> {
@@ -221,7 +237,8 @@ impl Backend for DaemonBackend {
     ) -> BoxFuture<'static, Result<HeardPage, HeardError>> {
         let (journal, sources) = (self.journal.clone(), Arc::clone(&self.sources));
         let device = device.clone();
-        let look = move || messages::heard(&journal, &sources, &device, before, limit);
+        let profiles = self.shared.profiles();
+        let look = move || messages::heard(&journal, &sources, &profiles, &device, before, limit);
         async move {
             match tokio::task::spawn_blocking(look).await {
                 Ok(Ok(page)) => Ok(page),
@@ -233,6 +250,26 @@ impl Backend for DaemonBackend {
             }
         }
         .boxed()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.shared.traffic(clock::wall())
+    }
+
+    fn backlog(&self) -> Backlog {
+        let last = self.journal.last().0;
+        Backlog {
+            detection: last.saturating_sub(self.shared.processed().borrow().0),
+            series: last.saturating_sub(self.shared.series_written().0),
+            journal_bytes: self.journal.stats().bytes,
+        }
+    }
+
+    fn connections(&self, device: &DeviceId) -> Vec<LiveConnection> {
+        let Some(listener_status) = &self.shared.listener else {
+            return Vec::new();
+        };
+        listener::connections(listener_status, &self.sources, device)
     }
 
     fn readiness(&self) -> Vec<Check> {
@@ -261,7 +298,12 @@ impl Backend for DaemonBackend {
         let mut checks = vec![check("journal", journal), check("pipeline", pipeline)];
         checks.extend(self.shared.sources().iter().map(|source| {
             let source = source.snapshot();
-            check(&format!("broker {}", source.name), source_problem(&source))
+            let name = if source.name == SOURCE {
+                SOURCE.to_owned()
+            } else {
+                format!("broker {}", source.name)
+            };
+            check(&name, source_problem(&source))
         }));
         // A series store that is away delays no ticket: told, but no reason to call the daemon not ready.
         checks.extend(
@@ -296,6 +338,9 @@ fn source_problem(source: &SourceSnapshot) -> Option<String> {
                 |error| format!("not connected, trying again: {error}"),
             ))
         }
+        SourceState::Stalled if source.name == SOURCE => Some(
+            "the journal takes nothing; nothing is acknowledged, so devices keep what they have".into(),
+        ),
         SourceState::Stalled => Some("the journal takes nothing; the broker keeps what comes".into()),
         SourceState::TakenOver => Some(
             "another client took the session; see that each Foremend has a client_id of its own, then restart".into(),

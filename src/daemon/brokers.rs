@@ -33,6 +33,11 @@ impl Sink for JournalSink {
     }
 }
 
+/// The way to the journal.
+pub(super) fn sink(journal: &Journal) -> Arc<dyn Sink> {
+    Arc::new(JournalSink(journal.clone()))
+}
+
 const fn sink_error(error: &AppendError) -> SinkError {
     match error {
         AppendError::Full => SinkError::Full,
@@ -85,7 +90,7 @@ pub(super) fn start(
             )
         };
         let name = broker.name.clone();
-        let sink: Arc<dyn Sink> = Arc::new(JournalSink(journal.clone()));
+        let sink = sink(journal);
         let status = Arc::new(SourceStatus::new(&broker.name));
         shared.add_source(Arc::clone(&status));
         let shared = Arc::clone(shared);

@@ -11,6 +11,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use smol_str::SmolStr;
 use tokio::runtime::Runtime;
 
 use super::effects::StoreBatch;
@@ -126,6 +127,20 @@ impl KeptReplay {
         self.effects.append(effects);
         if self.entries.len() >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES {
             self.write()?;
+        }
+        Ok(())
+    }
+
+    /// Keeps texts of people, under ids of their own. Call it before the entries that name them are taken: a control never names
+    /// a text that is not there.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn take_texts(&mut self, texts: Vec<(SmolStr, String)>) -> anyhow::Result<()> {
+        for (id, text) in texts {
+            self.runtime
+                .block_on(self.store.import_blob(&id, &text))
+                .context("cannot write the store")?;
         }
         Ok(())
     }

@@ -2,15 +2,26 @@
 //!
 //! The journal has no index by device; whoever wants to go further back asks again from where the walk ended.
 
+use smol_str::SmolStr;
+
 use crate::decode::DecodeState;
+use crate::decode::Decoded;
 use crate::journal::Journal;
 use crate::journal::JournalError;
+use crate::pipeline::KnownModels;
+use crate::profile::Profiles;
+use crate::telemetry::Control;
+use crate::telemetry::DeviceAction;
 use crate::telemetry::DeviceId;
 use crate::telemetry::Entry;
 use crate::telemetry::Position;
 use crate::telemetry::Record;
+use crate::telemetry::Telemetry;
+use crate::telemetry::Timestamp;
 use crate::web::HeardMessage;
 use crate::web::HeardPage;
+use crate::web::Said;
+use crate::web::Understood;
 
 /// Entries that one walk looks at: at 20 devices a second each a record, an hour; reading them takes about 0.1 s.
 const LOOK_ENTRIES: u64 = 65_536;
@@ -19,11 +30,62 @@ const STEP_ENTRIES: u64 = 2_048;
 /// Bytes of memory of one read; a step of larger messages takes more reads.
 const READ_BYTES: usize = 8 << 20;
 
-/// The newest messages of `device` before a position (else of all), newest first, at most `limit`. `decode` knows the sources.
+/// The newest messages of `device` before a position (else of all), newest first, at most `limit`, with what is understood of
+/// them. `decode` knows the sources.
 ///
 /// # Errors
 /// When the journal is damaged there.
 pub(super) fn heard(
+    journal: &Journal,
+    decode: &DecodeState,
+    profiles: &Profiles,
+    device: &DeviceId,
+    before: Option<Position>,
+    limit: usize,
+) -> Result<HeardPage, JournalError> {
+    let mut page = walk(journal, decode, device, before, limit)?;
+    understand(&mut page, decode.clone(), profiles, device);
+    Ok(page)
+}
+
+/// Decodes the messages of a page once more, in their order, with a memory of its own: a repetition shows when both lie in the page.
+fn understand(
+    page: &mut HeardPage,
+    mut decode: DecodeState,
+    profiles: &Profiles,
+    device: &DeviceId,
+) {
+    let now = Timestamp::default();
+    let action = DeviceAction::Adopt;
+    let by = SmolStr::default();
+    let device = device.clone();
+    // A device that is shown is no stranger.
+    decode.control(now, &Control::Device { device, action, by });
+    for heard in page.items.iter_mut().rev() {
+        let models = KnownModels(profiles);
+        heard.understood = match decode.decode(heard.received_at, &heard.message, &models) {
+            Decoded::Telemetry(telemetry) => Understood::Said(said(telemetry)),
+            Decoded::Duplicate(_) => Understood::Repeated,
+            Decoded::Rejected(_) => Understood::Nothing,
+        };
+    }
+}
+
+fn said(telemetry: Telemetry) -> Said {
+    let mut records = telemetry.records;
+    Said {
+        records: records.len(),
+        values: records.iter().map(|record| record.readings.len()).sum(),
+        event: match &mut records[..] {
+            [only] => only.event.take(),
+            _ => None,
+        },
+        online: telemetry.availability.map(|presence| presence.online),
+        identity: telemetry.identity.is_some(),
+    }
+}
+
+fn walk(
     journal: &Journal,
     decode: &DecodeState,
     device: &DeviceId,
@@ -52,6 +114,7 @@ pub(super) fn heard(
                 position,
                 received_at,
                 message,
+                understood: Understood::Nothing,
             });
         }
         top = from;
@@ -117,7 +180,16 @@ mod tests {
         let mut decode = DecodeState::new();
         decode.configure(&Settings::default());
         let device = "m/A-1".parse().unwrap();
-        let page = heard(journal, &decode, &device, before.map(Position), limit).unwrap();
+        let profiles = Profiles::default();
+        let page = heard(
+            journal,
+            &decode,
+            &profiles,
+            &device,
+            before.map(Position),
+            limit,
+        )
+        .unwrap();
         let positions = page.items.iter().map(|item| item.position.0).collect();
         (positions, page.next.map(|next| next.0))
     }

@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 use crate::desk::Change;
 use crate::pipeline::Effects;
 use crate::series::WriteReport;
+use crate::web::TrafficCounts;
 
 /// Why something was refused.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -154,6 +155,18 @@ impl Metrics {
                 severity: format!("{:?}", ticket.severity),
             };
             self.tickets_opened.get_or_create(&labels).inc();
+        }
+    }
+
+    /// Messages so far, by what became of them.
+    pub(super) fn traffic(&self) -> TrafficCounts {
+        let (received, decoded) = (self.received.get(), self.decoded.get());
+        let duplicate = self.duplicate.get();
+        TrafficCounts {
+            received,
+            decoded,
+            duplicate,
+            rejected: received.saturating_sub(decoded + duplicate),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Order of a start: settings and profiles are checked; the journal is opened (which locks the data directory), then store, state
 //! and series; the pipeline is restored; what changed of settings, zones and profiles is journalled behind a `Started`; the worker
-//! replays; the web answers; only then the brokers are connected. A stop goes the other way: brokers first, so that nothing new
+//! replays; the web answers; only then the brokers are connected and devices are let in. A stop goes the other way: they first, so that nothing new
 //! comes in, then the worker does what is durable and saves its state, then the journal is closed.
 
 mod announce;
@@ -13,13 +13,19 @@ mod brokers;
 
 mod clock;
 
+pub mod demo;
+
 mod effects;
 
 mod kept;
 
+mod listener;
+
 mod messages;
 
 mod metrics;
+
+mod obstacles;
 
 mod recover;
 
@@ -27,7 +33,10 @@ mod series;
 
 mod shared;
 
+mod traffic;
 mod understanding;
+
+mod upkeep;
 
 mod view;
 
@@ -38,7 +47,6 @@ mod zones;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,7 +60,7 @@ use tokio::task::JoinHandle;
 use announce::announce;
 use backend::DaemonBackend;
 use backend::SeriesReader;
-use metrics::Consumer;
+use listener::ListenerNumbers;
 use metrics::Metrics;
 use series::SeriesConsumer;
 use series::Stores;
@@ -65,14 +73,13 @@ use crate::checkpoint::Checkpoints;
 use crate::config;
 use crate::config::Config;
 use crate::decode::DecodeState;
+use crate::intake::listener::ListenerStatus;
 use crate::journal::Journal;
 use crate::journal::JournalOptions;
 use crate::profile::Profiles;
 use crate::series::InfluxOptions;
 use crate::series::InfluxStore;
 use crate::series::Series;
-use crate::series::SeriesStatus;
-use crate::series::SeriesStore as _;
 use crate::series::SqliteStore;
 use crate::store::Store;
 use crate::telemetry::Position;
@@ -88,12 +95,6 @@ pub use zones::zone_table;
 
 /// How long a stop waits for each part; what is not done then is done after the next start.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
-/// How often numbers that nobody reports are looked up, and old points are forgotten.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often, in looks, a series store that was not ready is asked again for its bucket.
-const BUCKET_EVERY: u32 = 10;
-/// How often, in looks, the series store is told how long to keep points.
-const KEEP_EVERY: u32 = 3_600;
 
 /// The folder of the journal in a data directory.
 #[must_use]
@@ -105,6 +106,12 @@ pub fn journal_dir(data: &Path) -> PathBuf {
 #[must_use]
 pub fn store_path(data: &Path) -> PathBuf {
     data.join("store.sqlite")
+}
+
+/// The users of the built-in listener in a data directory, where the settings name no other file.
+#[must_use]
+pub fn users_path(data: &Path) -> PathBuf {
+    data.join("users")
 }
 
 /// The file of the pipeline's state.
@@ -122,18 +129,36 @@ fn series_path(data: &Path) -> PathBuf {
     data.join("series.sqlite")
 }
 
-/// Runs the daemon until `stop` becomes true. `ready` is told the address of the web server once everything is up.
+/// What a person who started the daemon needs to know.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    /// Address of the API.
+    pub http: std::net::SocketAddr,
+    /// Where the admin token lies.
+    pub token_file: &'a Path,
+    /// Where devices connect; `None` without a listener, or when it takes TLS only.
+    pub mqtt: Option<std::net::SocketAddr>,
+    /// Where devices connect over TLS.
+    pub mqtts: Option<std::net::SocketAddr>,
+}
+
+/// Runs the daemon until `stop` becomes true. `ready` is told where everything is once it is up.
 ///
 /// # Errors
 /// When a part cannot be opened, or one that nothing can do without fails for good.
 pub async fn run(
     config: Config,
     mut stop: watch::Receiver<bool>,
-    ready: impl FnOnce(std::net::SocketAddr, &Path),
+    ready: impl FnOnce(&Ready<'_>),
 ) -> anyhow::Result<()> {
     let token_file = config.data_dir.join(web::ADMIN_TOKEN_FILE);
-    let (mut running, address) = Running::start(config).await?;
-    ready(address, &token_file);
+    let (mut running, addresses) = Running::start(config).await?;
+    ready(&Ready {
+        http: addresses.http,
+        token_file: &token_file,
+        mqtt: addresses.mqtt,
+        mqtts: addresses.mqtts,
+    });
     let failed = tokio::select! {
         _ = stop.wait_for(|stop| *stop) => None,
         ended = &mut running.worker => Some(part_error("the worker", ended)),
@@ -141,6 +166,13 @@ pub async fn run(
         ended = &mut running.consumer => Some(part_error("the series writer", ended)),
     };
     running.stop(failed).await
+}
+
+/// Where the daemon can be reached.
+struct Addresses {
+    http: std::net::SocketAddr,
+    mqtt: Option<std::net::SocketAddr>,
+    mqtts: Option<std::net::SocketAddr>,
 }
 
 /// Everything that runs, to be stopped in order.
@@ -151,7 +183,8 @@ struct Running {
     consumer: JoinHandle<anyhow::Result<()>>,
     keeper: JoinHandle<()>,
     web: JoinHandle<std::io::Result<()>>,
-    brokers: Vec<JoinHandle<()>>,
+    /// The brokers, and the listener.
+    sources: Vec<JoinHandle<()>>,
     /// True: nothing new comes in any more.
     closing: watch::Sender<bool>,
     /// True: the worker does what is durable and ends.
@@ -159,7 +192,7 @@ struct Running {
 }
 
 impl Running {
-    async fn start(config: Config) -> anyhow::Result<(Self, std::net::SocketAddr)> {
+    async fn start(config: Config) -> anyhow::Result<(Self, Addresses)> {
         let (profiles, words) = config::read_profiles(&config.profiles_dir)?;
         let compiled = compile(&profiles, &words, &config)?;
         let Opened {
@@ -170,13 +203,18 @@ impl Running {
             series,
         } = Opened::open(&config).await?;
         // Before anything is journalled: a start that cannot be is none.
-        let listener = listen(config.http.listen).await?;
-        let address = listener.local_addr()?;
+        let listener = obstacles::listen(config.http.listen, "http.listen").await?;
+        let mqtt = config.listener.as_ref().map(listener::open).transpose()?;
+        let addresses = Addresses {
+            http: listener.local_addr()?,
+            mqtt: mqtt.as_ref().and_then(|mqtt| mqtt.listener.address()),
+            mqtts: mqtt.as_ref().and_then(|mqtt| mqtt.listener.tls_address()),
+        };
         let tokens = Tokens::open(&config.data_dir)?;
         let pipeline = recover::load(&checkpoints, &journal, store.position())?;
         let announced = announce(&journal, &pipeline, &config, profiles, words).await?;
 
-        let (shared, registry) = shared(compiled);
+        let (shared, registry) = shared(compiled, mqtt.as_ref().map(|mqtt| &mqtt.status));
         let (questions, asked) = mpsc::channel(QUESTIONS_LIMIT);
         let ((finish, finishing), (closing, closes)) =
             (watch::channel(false), watch::channel(false));
@@ -211,10 +249,20 @@ impl Running {
             tokens,
             registry,
             closing: closes.clone(),
+            site: web::Site {
+                timezone: config.settings.timezone.parse().unwrap_or(chrono_tz::UTC),
+            },
         };
         let web = tokio::spawn(web::serve(listener, web::router(handles), closes.clone()));
-        let brokers = brokers::start(&config, &journal, &shared, &closes);
-        let keeper = tokio::spawn(keep(journal.clone(), series, config, shared, status));
+        let mut sources = brokers::start(&config, &journal, &shared, &closes);
+        sources.extend(mqtt.map(|mqtt| mqtt.start(&journal, &shared, &closes)));
+        let keeper = tokio::spawn(upkeep::keep(
+            journal.clone(),
+            series,
+            config,
+            shared,
+            status,
+        ));
         let consumer = tokio::spawn(consumer.run());
         Ok((
             Self {
@@ -224,11 +272,11 @@ impl Running {
                 consumer,
                 keeper,
                 web,
-                brokers,
+                sources,
                 closing,
                 finish,
             },
-            address,
+            addresses,
         ))
     }
 
@@ -236,8 +284,8 @@ impl Running {
     async fn stop(self, failed: Option<anyhow::Error>) -> anyhow::Result<()> {
         tracing::info!("stopping");
         self.closing.send_replace(true);
-        for broker in self.brokers {
-            within("a broker connection", broker).await;
+        for source in self.sources {
+            within("a broker connection or the listener", source).await;
         }
         within("the web server", self.web).await;
         self.finish.send_replace(true);
@@ -265,10 +313,17 @@ impl Running {
 }
 
 /// What the parts share, and the registry of its numbers.
-fn shared(profiles: Profiles) -> (Arc<Shared>, Arc<prometheus_client::registry::Registry>) {
+fn shared(
+    profiles: Profiles,
+    mqtt: Option<&Arc<ListenerStatus>>,
+) -> (Arc<Shared>, Arc<prometheus_client::registry::Registry>) {
     let metrics = Metrics::default();
-    let registry = Arc::new(metrics.registry());
-    (Arc::new(Shared::new(metrics, Arc::new(profiles))), registry)
+    let mut registry = metrics.registry();
+    if let Some(status) = mqtt {
+        registry.register_collector(Box::new(ListenerNumbers(Arc::clone(status))));
+    }
+    let shared = Shared::new(metrics, Arc::new(profiles), mqtt.cloned());
+    (Arc::new(shared), Arc::new(registry))
 }
 
 fn compile(
@@ -290,12 +345,6 @@ fn compile(
     })
 }
 
-async fn listen(address: std::net::SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
-    tokio::net::TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; is another foremend running? set http.listen to another address")
-    })
-}
-
 /// The edges, opened in the order in which they depend on each other.
 struct Opened {
     journal: Journal,
@@ -308,12 +357,7 @@ struct Opened {
 impl Opened {
     async fn open(config: &Config) -> anyhow::Result<Self> {
         let dir = &config.data_dir;
-        fs::create_dir_all(dir).with_context(|| {
-            format!(
-                "cannot create the data directory {}; choose another with data.dir or --data",
-                dir.display()
-            )
-        })?;
+        obstacles::make_writable(dir)?;
         let options = JournalOptions {
             max_age: config.journal.max_age,
             max_bytes: config.journal.max_bytes,
@@ -406,61 +450,6 @@ async fn within<T>(what: &str, mut task: JoinHandle<T>) {
         Err(_) => {
             tracing::warn!("{what} did not end within {STOP_LIMIT:?}; going on without it");
             task.abort();
-        }
-    }
-}
-
-/// Looks after what nobody else does: gauges, the series store's health, its retention.
-async fn keep(
-    journal: Journal,
-    series: Series,
-    config: Config,
-    shared: Arc<Shared>,
-    status: watch::Receiver<SeriesStatus>,
-) {
-    let mut bucket_ready = false;
-    let retention = config
-        .influxdb
-        .as_ref()
-        .map_or(config.series.retention, |influxdb| influxdb.retention);
-    for look in 0_u32.. {
-        let bytes = i64::try_from(journal.stats().bytes).unwrap_or(i64::MAX);
-        shared.metrics.journal_bytes.set(bytes);
-        let behind = journal.last().0.saturating_sub(shared.series_written().0);
-        let consumer = Consumer {
-            consumer: series::CONSUMER.into(),
-        };
-        shared
-            .metrics
-            .journal_lag
-            .get_or_create(&consumer)
-            .set(i64::try_from(behind).unwrap_or(i64::MAX));
-        if look % KEEP_EVERY == 0 || (!bucket_ready && look % BUCKET_EVERY == 0) {
-            bucket_ready = ensure_series(&series, retention).await;
-        }
-        match &*status.borrow() {
-            SeriesStatus::Working => shared.well("series"),
-            SeriesStatus::Retrying { reason } | SeriesStatus::Stopped { reason } => {
-                shared.trouble("series", reason);
-            }
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-/// Creates the bucket where it is missing and sets how long points are kept.
-async fn ensure_series(series: &Series, retention: Option<Duration>) -> bool {
-    if let Series::Influx(influx) = series
-        && let Err(error) = influx.ensure_bucket().await
-    {
-        tracing::warn!(error = %error, "InfluxDB is not ready; tickets do not wait for it");
-        return false;
-    }
-    match series.keep(retention, clock::wall()).await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::warn!(error = %error, "the series store does not take its retention; trying again");
-            false
         }
     }
 }

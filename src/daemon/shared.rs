@@ -12,22 +12,33 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 use super::metrics::Metrics;
+use super::traffic::TrafficLog;
+use crate::decode::DecodeView;
 use crate::detect::DeviceView;
 use crate::intake::SourceStatus;
+use crate::intake::listener::ListenerStatus;
 use crate::pipeline::Answer;
+use crate::pipeline::Presence;
 use crate::profile::Profiles;
 use crate::telemetry::DeviceId;
 use crate::telemetry::Position;
+use crate::telemetry::Timestamp;
+use crate::web::Traffic;
 
 /// Questions waiting for the worker; one more waits its turn. A question takes microseconds, a batch before it milliseconds.
 pub(super) const QUESTIONS_LIMIT: usize = 256;
 
 /// A question to the thread that owns the pipeline.
 pub(super) enum Question {
-    /// What detection knows of a device.
+    /// What detection and decoding know of a device.
     Device {
         device: DeviceId,
-        reply: oneshot::Sender<Option<DeviceView>>,
+        reply: oneshot::Sender<Option<Box<Known>>>,
+    },
+    /// What was heard of these devices since they were last written to the store; `None` where nothing was.
+    Unwritten {
+        devices: Vec<DeviceId>,
+        reply: oneshot::Sender<Vec<Option<Presence>>>,
     },
     /// What detection knows of every device of a model.
     Model {
@@ -41,6 +52,12 @@ pub(super) enum Question {
     },
 }
 
+/// What detection and decoding know of a device.
+pub(super) struct Known {
+    pub(super) view: DeviceView,
+    pub(super) decoding: DecodeView,
+}
+
 /// Shared between the threads of the daemon.
 pub(super) struct Shared {
     /// Numbers for `/metrics`.
@@ -49,18 +66,27 @@ pub(super) struct Shared {
     troubles: Mutex<BTreeMap<String, String>>,
     processed: watch::Sender<Position>,
     sources: Mutex<Vec<Arc<SourceStatus>>>,
+    /// The built-in listener and its clients; `None` when it is off.
+    pub(super) listener: Option<Arc<ListenerStatus>>,
     series_written: AtomicU64,
+    traffic: Mutex<TrafficLog>,
 }
 
 impl Shared {
-    pub(super) fn new(metrics: Metrics, profiles: Arc<Profiles>) -> Self {
+    pub(super) fn new(
+        metrics: Metrics,
+        profiles: Arc<Profiles>,
+        listener: Option<Arc<ListenerStatus>>,
+    ) -> Self {
         Self {
             metrics,
             profiles: Mutex::new(profiles),
             troubles: Mutex::default(),
             processed: watch::Sender::new(Position::default()),
             sources: Mutex::default(),
+            listener,
             series_written: AtomicU64::new(0),
+            traffic: Mutex::default(),
         }
     }
 
@@ -115,6 +141,19 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Notes what arrived since the last look.
+    pub(super) fn look_at_traffic(&self, now: Timestamp) {
+        let total = self.metrics.traffic();
+        let mut log = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        log.look(now, total);
+    }
+
+    /// What arrived lately.
+    pub(super) fn traffic(&self, now: Timestamp) -> Traffic {
+        let log = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        log.seen(now)
     }
 
     /// Everything up to here is in the series store.

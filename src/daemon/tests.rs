@@ -263,7 +263,7 @@ async fn run_to_the_end(dir: &Path, journal: &Journal) {
         journal: journal.clone(),
         store: store.clone(),
         checkpoints,
-        shared: Arc::new(Shared::new(Metrics::default(), Arc::default())),
+        shared: Arc::new(Shared::new(Metrics::default(), Arc::default(), None)),
         questions,
         shutdown,
     };

@@ -4,26 +4,37 @@ use std::collections::BTreeMap;
 
 use smol_str::SmolStr;
 
+use super::shared::Known;
+use crate::detect::Blind;
+use crate::detect::DeriveView;
 use crate::detect::DeviceView;
 use crate::detect::FaultState;
 use crate::detect::FaultView;
 use crate::detect::SignalView;
+use crate::pipeline::Presence;
+use crate::profile::Per;
 use crate::profile::Program;
 use crate::profile::Signal;
 use crate::profile::SignalKind;
+use crate::profile::StaleAfter;
 use crate::telemetry::DAY_MS;
-use crate::telemetry::Text;
+use crate::telemetry::DeviceId;
 use crate::telemetry::Timestamp;
 use crate::web::FaultCounts;
+use crate::web::LiveClock;
+use crate::web::LiveDerive;
 use crate::web::LiveDevice;
 use crate::web::LiveFault;
 use crate::web::LiveSignal;
+use crate::web::SignalState;
+use crate::web::Unwritten;
 
 /// How far back a device counts in the numbers of a profile (DESIGN section 10).
 const COUNTED_MS: i64 = 30 * DAY_MS;
 
 /// A device for the API.
-pub(super) fn live(view: &DeviceView, program: Option<&Program>) -> LiveDevice {
+pub(super) fn live(known: &Known, program: Option<&Program>, now: Timestamp) -> LiveDevice {
+    let (view, clock) = (&known.view, known.decoding.clock);
     let rule = |path: &SmolStr| {
         program.and_then(|program| program.signals.iter().find(|rule| rule.path == *path))
     };
@@ -31,24 +42,86 @@ pub(super) fn live(view: &DeviceView, program: Option<&Program>) -> LiveDevice {
         signals: view
             .signals
             .iter()
-            .filter_map(|signal| Some(live_signal(signal, rule(&signal.path)?)))
+            .filter_map(|signal| Some(live_signal(signal, rule(&signal.path)?, now)))
+            .collect(),
+        derives: view
+            .derives
+            .iter()
+            .filter_map(|derive| live_derive(derive, program?))
             .collect(),
         faults: view.faults.iter().map(live_fault).collect(),
+        last_event: view.last_event,
+        source: view.source.clone(),
+        frozen: view.frozen,
+        clock: LiveClock {
+            offset_ms: clock.offset_ms,
+            lags_ms: clock.lags_ms,
+            at: clock.at,
+            suspect: clock.suspect,
+        },
+        restarts: known.decoding.restarts.clone(),
     }
 }
 
-fn live_signal(signal: &SignalView, rule: &Signal) -> LiveSignal {
+/// What the store does not know yet.
+pub(super) fn unwritten(heard: Vec<Option<Presence>>) -> BTreeMap<DeviceId, Unwritten> {
+    let since = |presence: Presence| {
+        let unwritten = Unwritten {
+            last_seen: presence.last_seen,
+            messages: presence.messages,
+            rejected: presence.rejected,
+            duplicates: presence.duplicates,
+            seq_restarts: presence.seq_restarts,
+        };
+        (presence.device, unwritten)
+    };
+    heard.into_iter().flatten().map(since).collect()
+}
+
+fn live_signal(signal: &SignalView, rule: &Signal, now: Timestamp) -> LiveSignal {
+    let last_shown = signal.value.map(|value| shown(value, rule));
     LiveSignal {
         name: rule.name.clone(),
         path: rule.path.clone(),
         label: rule.label.clone(),
         value: signal.value.filter(|_| signal.known),
-        shown: signal
-            .value
-            .filter(|_| signal.known)
-            .map(|value| shown(value, rule)),
+        shown: last_shown.clone().filter(|_| signal.known),
         unit: rule.unit.symbol.clone(),
         at: signal.at,
+        last: signal.value,
+        last_shown,
+        state: signal_state(signal, rule, now),
+    }
+}
+
+fn live_derive(derive: &DeriveView, program: &Program) -> Option<LiveDerive> {
+    let rule = program
+        .derives
+        .iter()
+        .find(|rule| rule.name == derive.name)?;
+    Some(LiveDerive {
+        name: rule.name.clone(),
+        label: rule.label.clone(),
+        unit: rule.unit.symbol.clone(),
+        value: derive.value,
+        at: derive.at,
+        normal: derive.normal,
+        stored: rule.per != Per::Sample,
+    })
+}
+
+/// Detection looked when the device last spoke; a person looks now.
+fn signal_state(signal: &SignalView, rule: &Signal, now: Timestamp) -> SignalState {
+    let Some(at) = signal.at else {
+        return SignalState::Never;
+    };
+    let over = matches!(rule.stale_after, StaleAfter::Ms(ms) if now.since(at) >= ms);
+    if signal.invalid {
+        SignalState::Invalid
+    } else if over || !signal.known {
+        SignalState::Stale
+    } else {
+        SignalState::Fresh
     }
 }
 
@@ -72,20 +145,29 @@ fn shown(value: f64, rule: &Signal) -> String {
 }
 
 fn live_fault(fault: &FaultView) -> LiveFault {
-    let state = match (fault.state, &fault.blind) {
+    LiveFault {
+        fault: fault.fault.clone(),
+        state: state(fault).into(),
+        stage: fault.stage,
+        since: fault.since,
+        why: fault.blind.as_ref().map(Blind::text),
+        blind: fault.blind.clone(),
+        stages: fault.stages.clone(),
+        rechecking: fault.rechecking,
+        shadow: fault.shadow,
+    }
+}
+
+/// What people call the state: a fault that only needs more values is learning, one that more values would not help is blind.
+const fn state(fault: &FaultView) -> &'static str {
+    match (fault.state, &fault.blind) {
+        (FaultState::Learning | FaultState::Normal, Some(Blind::Learning(_)))
+        | (FaultState::Learning, None) => "learning",
         (FaultState::Learning | FaultState::Normal, Some(_)) => "blind",
-        (FaultState::Learning, None) => "learning",
         (FaultState::Normal, None) => "normal",
         (FaultState::Pending, _) => "pending",
         (FaultState::Active, _) => "active",
         (FaultState::Clearing, _) => "clearing",
-    };
-    LiveFault {
-        fault: fault.fault.clone(),
-        state: state.into(),
-        stage: fault.stage,
-        since: fault.since,
-        why: fault.blind.as_ref().map(|why| Text::same(why)),
     }
 }
 
@@ -98,18 +180,22 @@ pub(super) fn fault_counts(views: &[DeviceView], now: Timestamp) -> BTreeMap<Smo
     };
     for fault in views.iter().filter(recent).flat_map(|view| &view.faults) {
         let count = counts.entry(fault.fault.clone()).or_default();
-        match (fault.state, &fault.blind) {
-            (FaultState::Learning | FaultState::Normal, Some(_)) => count.blind += 1,
-            (FaultState::Learning, None) => count.learning += 1,
-            (FaultState::Normal, None) => count.judged += 1,
-            (FaultState::Pending, _) => {
+        match state(fault) {
+            "learning" => count.learning += 1,
+            "blind" => {
+                count.blind += 1;
+                let reason = fault.blind.as_ref().map_or("", Blind::code);
+                *count.blind_by.entry(reason.into()).or_default() += 1;
+            }
+            "pending" => {
                 count.judged += 1;
                 count.pending += 1;
             }
-            (FaultState::Active | FaultState::Clearing, _) => {
+            "active" | "clearing" => {
                 count.judged += 1;
                 count.active += 1;
             }
+            _ => count.judged += 1,
         }
     }
     counts

@@ -20,6 +20,7 @@ use super::clock;
 use super::effects::StoreBatch;
 use super::metrics::Consumer;
 use super::recover;
+use super::shared::Known;
 use super::shared::Question;
 use super::shared::Shared;
 use crate::checkpoint::Checkpoints;
@@ -314,7 +315,22 @@ impl Worker {
     fn answer(&mut self, question: Question) {
         // Whoever asked may have given up; then nobody is to be told.
         match question {
-            Question::Device { device, reply } => drop(reply.send(self.pipeline.device(&device))),
+            Question::Device { device, reply } => {
+                let known = self.pipeline.device(&device).map(|view| {
+                    Box::new(Known {
+                        view,
+                        decoding: self.pipeline.decoding(&device).unwrap_or_default(),
+                    })
+                });
+                drop(reply.send(known));
+            }
+            Question::Unwritten { devices, reply } => {
+                let heard = devices
+                    .iter()
+                    .map(|device| self.pipeline.presence(device).cloned())
+                    .collect();
+                drop(reply.send(heard));
+            }
             Question::Model { model, reply } => {
                 let devices: Vec<_> = self
                     .pipeline

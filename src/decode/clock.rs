@@ -71,6 +71,19 @@ pub(super) struct Clock {
     stepped_ms: i64,
 }
 
+/// What a device's clock is worth, for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockView {
+    /// By how much its times are moved, ms: 0 while its clock counts as right, negative when it is ahead.
+    pub offset_ms: i64,
+    /// Smallest and largest lag of its live messages within an hour, ms; `None` before the first one.
+    pub lags_ms: Option<(i64, i64)>,
+    /// When the newest of these came.
+    pub at: Option<Timestamp>,
+    /// Its newest time lay too far in the future to be believed on its own.
+    pub suspect: bool,
+}
+
 /// Lags of some messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Span {
@@ -142,6 +155,19 @@ impl Clock {
             self.fall(lag_ms);
         } else {
             self.rise(received_at, lag_ms);
+        }
+    }
+
+    /// What there is to show.
+    pub(super) fn view(&self) -> ClockView {
+        ClockView {
+            offset_ms: self.learnt_ms(),
+            lags_ms: self
+                .live
+                .as_ref()
+                .map(|live| (live.lowest_ms, live.highest_ms)),
+            at: self.live.as_ref().map(|live| live.last),
+            suspect: is_wrong(self.offset_ms) || self.ahead_ms.is_some(),
         }
     }
 

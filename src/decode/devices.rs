@@ -55,6 +55,11 @@ impl Device {
         }
     }
 
+    /// When which restart counter was first told, rising; the newest few.
+    pub(super) fn restarts(&self) -> &[(Timestamp, u64)] {
+        &self.restarts
+    }
+
     /// The restart counter of the newest `state`.
     pub(super) fn boot(&self) -> Option<u64> {
         self.restarts.last().map(|(_, boot)| *boot)
@@ -196,6 +201,11 @@ impl Devices {
                 (id, device)
             })
             .collect()
+    }
+
+    /// What is remembered of a device.
+    pub(super) fn get(&self, id: &DeviceId) -> Option<&Device> {
+        self.by_id.get(id)
     }
 
     /// All devices in order of their names.

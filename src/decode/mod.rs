@@ -55,6 +55,7 @@ use crate::telemetry::{
     Settings, Telemetry, Timestamp,
 };
 
+pub use clock::ClockView;
 use clock::Window;
 use devices::Devices;
 use duplicates::Recent;
@@ -77,6 +78,15 @@ const GATEWAY: &str = "gateway";
 pub trait Models {
     /// How far before and after receipt a device time of this model may lie, in ms; `None` when no profile knows the model.
     fn plausible(&self, model: &str) -> Option<(i64, i64)>;
+}
+
+/// What decoding remembers of a device, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DecodeView {
+    /// What its clock is worth.
+    pub clock: ClockView,
+    /// When which restart counter was first told, rising; the newest four.
+    pub restarts: Vec<(Timestamp, u64)>,
 }
 
 /// What became of one message.
@@ -164,6 +174,15 @@ impl DecodeState {
             Ok(decoded) => decoded,
             Err(rejection) => Decoded::Rejected(rejection),
         }
+    }
+
+    /// What is remembered of a device; `None` for a stranger.
+    #[must_use]
+    pub fn view(&self, device: &DeviceId) -> Option<DecodeView> {
+        self.devices.get(device).map(|device| DecodeView {
+            clock: device.clock.view(),
+            restarts: device.restarts().to_vec(),
+        })
     }
 
     /// Whose message this is, as far as its topic tells.

@@ -29,6 +29,8 @@ mod line;
 
 mod wording;
 
+mod verdict;
+
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +41,7 @@ pub use moves::{allowed, next_status};
 pub use reply::{PARTS_LIMIT, Refusal, Reply, Request, WAIT_LIMIT_MS};
 pub use snapshot::RestoreError;
 pub use ticket::{Change, Ticket, TicketChange, TicketKind, TicketStatus, Waiting};
+pub use verdict::{CountsAs, Precision, VERDICTS_LEAST, counts_as};
 pub use wording::{change_text, change_words};
 
 use crate::detect::{DetectCommand, FaultEvent, FaultEventKind};

@@ -35,13 +35,7 @@ pub(super) fn report(
     let Some(fault) = plan.program.faults.get(at) else {
         return report;
     };
-    let mut terms = Terms {
-        plan,
-        body,
-        eval: Eval::new(plan, body, pass),
-        pass,
-        found: Vec::new(),
-    };
+    let mut terms = Terms::new(Eval::new(plan, body, pass));
     let cond = if rises {
         rule(fault, stage).map(|rule| &rule.when)
     } else {
@@ -113,7 +107,7 @@ fn sentence(found: &[Evidence]) -> Text {
 }
 
 /// Collects the terms of a condition.
-struct Terms<'a> {
+pub(super) struct Terms<'a> {
     plan: &'a Plan,
     body: &'a Body,
     eval: Eval<'a>,
@@ -121,7 +115,18 @@ struct Terms<'a> {
     found: Vec<Evidence>,
 }
 
-impl Terms<'_> {
+impl<'a> Terms<'a> {
+    /// None yet; numbers are read through `eval`.
+    pub(super) fn new(eval: Eval<'a>) -> Self {
+        Self {
+            plan: eval.plan,
+            body: eval.body,
+            pass: eval.pass,
+            eval,
+            found: Vec::new(),
+        }
+    }
+
     /// Goes through a condition. `held` is what the hold around it says, `since` since when.
     fn walk(&mut self, cond: &Cond, held: Option<bool>, since: Option<i64>) {
         if self.found.len() >= TERM_LIMIT {
@@ -132,13 +137,15 @@ impl Terms<'_> {
                 left, right, term, ..
             } => {
                 let truth = held.unwrap_or_else(|| self.eval.cond(cond) == Some(true));
-                self.term(*term, left, right, truth, since);
+                self.found
+                    .extend(self.compared(*term, left, right, truth, since));
             }
             Cond::Within {
                 value, high, term, ..
             } => {
                 let truth = held.unwrap_or_else(|| self.eval.cond(cond) == Some(true));
-                self.term(*term, value, high, truth, since);
+                self.found
+                    .extend(self.compared(*term, value, high, truth, since));
             }
             Cond::Node(node) => self.node(*node, held, since),
             Cond::Not(inner) | Cond::Requires { inner, .. } => self.walk(inner, held, since),
@@ -158,22 +165,15 @@ impl Terms<'_> {
                     self.walk(inner, truth, since);
                 }
             }
-            Cond::Signal(signal) => self.plain(
-                *signal,
-                "",
-                held.unwrap_or_else(|| self.eval.cond(cond) == Some(true)),
-                since,
-            ),
-            Cond::Invalid(signal) | Cond::Has(signal) => self.plain(
-                *signal,
-                if matches!(cond, Cond::Has(_)) {
-                    "has"
-                } else {
-                    "invalid"
-                },
-                held.unwrap_or_else(|| self.eval.cond(cond) == Some(true)),
-                since,
-            ),
+            Cond::Signal(signal) | Cond::Invalid(signal) | Cond::Has(signal) => {
+                let asked = match cond {
+                    Cond::Invalid(_) => "invalid",
+                    Cond::Has(_) => "has",
+                    _ => "",
+                };
+                let truth = held.unwrap_or_else(|| self.eval.cond(cond) == Some(true));
+                self.found.extend(self.asked(*signal, asked, truth, since));
+            }
             Cond::Const(_)
             | Cond::Event(_)
             | Cond::Running(_)
@@ -198,21 +198,37 @@ impl Terms<'_> {
                     self.walk(sign, None, since);
                 }
             }
-            _ => self.found.push(Evidence {
-                term: node.text.clone(),
-                signal: self.main_signal(&node.signals),
-                label: self.label(&node.signals),
-                value: self.eval.node(at, Field::Value),
-                unit: node.unit.symbol.clone(),
-                op: smol_str::SmolStr::default(),
-                limit: None,
-                baseline: None,
-                samples: Some(slot.samples),
-                since: since.map(Timestamp::from_ms),
-                until: None,
-                held: truth,
-            }),
+            _ => self.found.extend(self.given(at, truth, since)),
         }
+    }
+
+    /// What a function gives that is itself a condition.
+    pub(super) fn given(&self, at: NodeIdx, held: bool, since: Option<i64>) -> Option<Evidence> {
+        let node = self.plan.program.nodes.get(at)?;
+        let slot = self.body.nodes.get(at)?;
+        Some(Evidence {
+            term: node.text.clone(),
+            signal: self.main_signal(&node.signals),
+            label: self.label(&node.signals),
+            value: self.eval.node(at, Field::Value),
+            unit: node.unit.symbol.clone(),
+            op: smol_str::SmolStr::default(),
+            limit: None,
+            baseline: None,
+            samples: Some(slot.samples),
+            since: node::since(slot).or(since).map(Timestamp::from_ms),
+            until: None,
+            held,
+        })
+    }
+
+    /// The unit in which a term is shown.
+    pub(super) fn unit(&self, at: TermIdx) -> Option<Unit> {
+        self.plan
+            .program
+            .terms
+            .get(at)
+            .map(|term| term.unit.clone())
     }
 
     fn main_signal(&self, signals: &[usize]) -> Option<smol_str::SmolStr> {
@@ -228,14 +244,20 @@ impl Terms<'_> {
             .unwrap_or_default()
     }
 
-    fn term(&mut self, at: TermIdx, left: &Num, right: &Num, held: bool, since: Option<i64>) {
-        let Some(term) = self.plan.program.terms.get(at) else {
-            return;
-        };
+    /// A comparison with its two sides.
+    pub(super) fn compared(
+        &self,
+        at: TermIdx,
+        left: &Num,
+        right: &Num,
+        held: bool,
+        since: Option<i64>,
+    ) -> Option<Evidence> {
+        let term = self.plan.program.terms.get(at)?;
         let shown = |value: f64| term.unit.from_base(value);
         let (samples, inner) = self.behind(left);
         let baseline = term.baseline.and_then(|node| self.frozen(node));
-        self.found.push(Evidence {
+        Some(Evidence {
             term: term.text.clone(),
             signal: term.signal.clone(),
             label: term.label.clone(),
@@ -254,7 +276,7 @@ impl Terms<'_> {
             },
             until: None,
             held,
-        });
+        })
     }
 
     /// The frozen baseline behind a node, in its derive's own unit: a relative term has none of its own.
@@ -282,13 +304,16 @@ impl Terms<'_> {
     }
 
     /// A signal that is itself a condition, or `asked` about.
-    fn plain(&mut self, at: usize, asked: &str, held: bool, since: Option<i64>) {
-        let (Some(signal), Some(state)) =
-            (self.plan.program.signals.get(at), self.body.signals.get(at))
-        else {
-            return;
-        };
-        self.found.push(Evidence {
+    pub(super) fn asked(
+        &self,
+        at: usize,
+        asked: &str,
+        held: bool,
+        since: Option<i64>,
+    ) -> Option<Evidence> {
+        let signal = self.plan.program.signals.get(at)?;
+        let state = self.body.signals.get(at)?;
+        Some(Evidence {
             term: if asked.is_empty() {
                 signal.name.clone()
             } else {
@@ -307,6 +332,6 @@ impl Terms<'_> {
                 .map(Timestamp::from_ms),
             until: None,
             held,
-        });
+        })
     }
 }

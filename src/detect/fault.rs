@@ -219,16 +219,21 @@ pub(super) fn held_back(plan: &Plan, body: &Body, at: FaultIdx) -> Option<FaultI
     })
 }
 
-fn look(plan: &Plan, body: &Body, pass: &Pass, at: FaultIdx, fault: &Fault) -> Look {
+/// The look that a fault is judged by: while a repair is watched, values from before it do not count.
+pub(super) fn eval<'a>(plan: &'a Plan, body: &'a Body, pass: &'a Pass, at: FaultIdx) -> Eval<'a> {
     let since = body
         .faults
         .get(at)
         .and_then(|slot| slot.recheck)
         .map_or(NEVER, |watch| watch.since);
-    let eval = Eval {
+    Eval {
         since,
         ..Eval::new(plan, body, pass)
-    };
+    }
+}
+
+fn look(plan: &Plan, body: &Body, pass: &Pass, at: FaultIdx, fault: &Fault) -> Look {
+    let eval = eval(plan, body, pass, at);
     let held_back = held_back(plan, body, at).is_some();
     // Without a hold that runs, hope is what is: most looks end here.
     let runs = fault.nodes.iter().any(|node| {

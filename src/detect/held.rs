@@ -112,6 +112,11 @@ impl Held {
         self.samples
     }
 
+    /// True time so far, ms.
+    pub(super) fn counted_ms(&self) -> i64 {
+        self.counted
+    }
+
     /// Up to when it was looked at (`run`).
     pub(super) fn mark(&self) -> i64 {
         self.mark
@@ -160,6 +165,17 @@ impl HeldOf {
     /// How many values it looks at.
     pub(super) fn samples(&self) -> u32 {
         u32::try_from(self.values.len()).unwrap_or(u32::MAX)
+    }
+
+    /// How many of them were true ones.
+    pub(super) fn true_values(&self) -> u32 {
+        let count = self.values.iter().filter(|value| value.1).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// When the oldest value came.
+    pub(super) fn first(&self) -> Option<i64> {
+        self.values.front().map(|value| value.0)
     }
 }
 

@@ -10,6 +10,8 @@ mod baseline;
 
 mod bits;
 
+mod blind;
+
 mod body;
 
 mod command;
@@ -21,6 +23,8 @@ mod derive;
 mod detector;
 
 mod device;
+
+mod distance;
 
 mod eval;
 
@@ -58,11 +62,13 @@ mod windowed;
 
 mod zones;
 
+pub use blind::{Blind, Learning};
 pub(crate) use detector::panic_text;
 pub use detector::{DetectOut, Detector};
+pub use distance::{HoldView, OwnNormal, StageView, TermView};
 pub use event::{DerivedValue, DetectCommand, Evidence, FaultEvent, FaultEventKind};
 pub use snapshot::RestoreError;
-pub use view::{DeviceView, FaultState, FaultView, SignalView};
+pub use view::{DeriveView, DeviceView, FaultState, FaultView, SignalView};
 
 #[cfg(test)]
 mod tests;

@@ -4,12 +4,14 @@
 
 use smol_str::SmolStr;
 
+use super::blind::{self, Blind};
 use super::body::{NEVER, Pass};
 use super::device::Device;
+use super::distance::{self, StageView};
 use super::eval::Eval;
-use super::fault::held_back;
+use super::fault::eval;
 use super::plan::Plan;
-use crate::profile::{Cond, Fault, Field, NodeKind, Num, RuleState, SignalIdx, Stage};
+use crate::profile::{RuleState, Stage};
 use crate::telemetry::{Identity, Timestamp};
 
 /// The state of a fault, as people know it.
@@ -42,6 +44,19 @@ pub struct SignalView {
     pub invalid: bool,
 }
 
+/// A derived value as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeriveView {
+    /// Name in the profile.
+    pub name: SmolStr,
+    /// Last value, in the derive's own unit.
+    pub value: Option<f64>,
+    /// When, by the device's time.
+    pub at: Option<Timestamp>,
+    /// The frozen baseline of its newest mode: median and robust spread, in the same unit.
+    pub normal: Option<(f64, f64)>,
+}
+
 /// A fault as it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultView {
@@ -53,8 +68,10 @@ pub struct FaultView {
     pub stage: Option<Stage>,
     /// Since when, by the device's time.
     pub since: Option<Timestamp>,
-    /// Why it cannot be judged now: the gate, the signal that is missing, the values that are too few, the fault in its way.
-    pub blind: Option<String>,
+    /// Why it cannot be judged now.
+    pub blind: Option<Blind>,
+    /// Its stages with their terms and how far each is from its limit, worst last.
+    pub stages: Vec<StageView>,
     /// A repair is being watched.
     pub rechecking: bool,
     /// Only recorded: opens no ticket.
@@ -78,6 +95,8 @@ pub struct DeviceView {
     pub frozen: bool,
     /// Its signals, in the profile's order.
     pub signals: Vec<SignalView>,
+    /// Its derived values, in the profile's order.
+    pub derives: Vec<DeriveView>,
     /// Its faults, in the profile's order; those that are off are left out.
     pub faults: Vec<FaultView>,
 }
@@ -86,13 +105,18 @@ impl Device {
     /// What there is to show.
     pub(super) fn view(&self) -> DeviceView {
         let moment = |ms: i64| (ms > NEVER).then(|| Timestamp::from_ms(ms));
-        let (signals, faults) = match &self.plan {
+        let (signals, derives, faults) = match &self.plan {
             Some(plan) => {
                 let mut pass = Pass::for_plan(plan);
                 pass.t = self.head.clock;
-                (self.signals(plan, &pass), self.faults(plan, &pass))
+                pass.day = self.head.day.unwrap_or(0);
+                (
+                    self.signals(plan, &pass),
+                    self.derives(plan),
+                    self.faults(plan, &pass),
+                )
             }
-            None => (Vec::new(), Vec::new()),
+            None => (Vec::new(), Vec::new(), Vec::new()),
         };
         DeviceView {
             identity: self.head.identity.clone(),
@@ -102,8 +126,26 @@ impl Device {
             last_event: moment(self.head.clock),
             frozen: self.head.frozen,
             signals,
+            derives,
             faults,
         }
+    }
+
+    fn derives(&self, plan: &Plan) -> Vec<DeriveView> {
+        let rules = plan.program.derives.iter().zip(&self.body.derives);
+        rules
+            .map(|(rule, state)| DeriveView {
+                name: rule.name.clone(),
+                value: state.value.map(|value| rule.unit.from_base(value)),
+                at: (state.at > NEVER).then(|| Timestamp::from_ms(state.at)),
+                normal: state.frozen(state.mode).map(|frozen| {
+                    (
+                        rule.unit.from_base(frozen.median),
+                        rule.unit.from_base(frozen.spread),
+                    )
+                }),
+            })
+            .collect()
     }
 
     fn signals(&self, plan: &Plan, pass: &Pass) -> Vec<SignalView> {
@@ -147,117 +189,16 @@ impl Device {
                 state,
                 stage: slot.active,
                 since: slot.active.map(|_| Timestamp::from_ms(slot.raised)),
-                blind: if slot.known {
+                blind: if slot.known && !self.head.frozen {
                     None
                 } else {
-                    Some(self.blindness(plan, pass, at, rule))
+                    Some(blind::why(self, plan, pass, at, rule))
                 },
+                stages: distance::stages(eval(plan, &self.body, pass, at), rule),
                 rechecking: slot.recheck.is_some(),
                 shadow: rule.state == RuleState::Shadow,
             });
         }
         views
     }
-
-    fn blindness(&self, plan: &Plan, pass: &Pass, at: usize, fault: &Fault) -> String {
-        if self.head.frozen {
-            return "frozen after an internal error".to_owned();
-        }
-        if let Some(by) = held_back(plan, &self.body, at) {
-            let name = plan.program.faults.get(by).map(|f| f.name.as_str());
-            return format!("fault {}", name.unwrap_or_default());
-        }
-        let eval = Eval::new(plan, &self.body, pass);
-        for stage in [&fault.fault, &fault.warn].into_iter().flatten() {
-            if let Some(gate) = &stage.gate {
-                match eval.cond(gate) {
-                    Some(true) => {}
-                    Some(false) => return "gate".to_owned(),
-                    None => {
-                        let missing = missing(plan, eval, gate);
-                        return missing.unwrap_or_else(|| "gate".to_owned());
-                    }
-                }
-            }
-            if let Some(reason) = missing(plan, eval, &stage.when) {
-                return reason;
-            }
-        }
-        "nothing was seen yet".to_owned()
-    }
-}
-
-/// The first thing that makes a condition unknown.
-fn missing(plan: &Plan, eval: Eval<'_>, cond: &Cond) -> Option<String> {
-    if eval.cond(cond).is_some() {
-        return None;
-    }
-    match cond {
-        Cond::Signal(signal) | Cond::Invalid(signal) => Some(named(plan, *signal)),
-        Cond::Compare { left, right, .. } => {
-            missing_num(plan, eval, left).or_else(|| missing_num(plan, eval, right))
-        }
-        Cond::Within {
-            value, low, high, ..
-        } => [value, low, high]
-            .into_iter()
-            .find_map(|num| missing_num(plan, eval, num)),
-        Cond::Node(node) => missing_node(plan, eval, *node),
-        Cond::Not(inner) => missing(plan, eval, inner),
-        Cond::All(all) | Cond::Any(all) => all.iter().find_map(|inner| missing(plan, eval, inner)),
-        Cond::Requires { node, count, inner } => {
-            let have = eval.node(*node, Field::Value);
-            if have.is_some_and(|have| have >= f64::from(*count)) {
-                missing(plan, eval, inner)
-            } else {
-                let text = plan.program.nodes.get(*node).map(|n| n.text.as_str());
-                Some(format!(
-                    "requires {}: {} of {count}",
-                    text.unwrap_or_default(),
-                    have.unwrap_or(0.0)
-                ))
-            }
-        }
-        Cond::Const(_)
-        | Cond::Event(_)
-        | Cond::Running(_)
-        | Cond::BaselineReady(_)
-        | Cond::Has(_)
-        | Cond::Raised(_) => None,
-    }
-}
-
-fn missing_num(plan: &Plan, eval: Eval<'_>, num: &Num) -> Option<String> {
-    if eval.num(num).is_some() {
-        return None;
-    }
-    match num {
-        Num::Signal(signal) => Some(named(plan, *signal)),
-        Num::Derive(derive) => plan
-            .program
-            .derives
-            .get(*derive)
-            .map(|derive| format!("derive {}", derive.name)),
-        Num::Node(node, _) => missing_node(plan, eval, *node),
-        Num::Neg(inner) | Num::Abs(inner) => missing_num(plan, eval, inner),
-        Num::Binary(_, left, right) => {
-            missing_num(plan, eval, left).or_else(|| missing_num(plan, eval, right))
-        }
-        Num::Const(_) | Num::Limit(_) => None,
-    }
-}
-
-fn missing_node(plan: &Plan, eval: Eval<'_>, node: usize) -> Option<String> {
-    let rule = plan.program.nodes.get(node)?;
-    let inner = match &rule.kind {
-        NodeKind::HeldFor { cond, .. } => missing(plan, eval, cond),
-        NodeKind::Window { input, .. } => missing_num(plan, eval, input),
-        _ => None,
-    };
-    inner.or_else(|| Some(rule.text.to_string()))
-}
-
-fn named(plan: &Plan, signal: SignalIdx) -> String {
-    let path = plan.program.signals.get(signal).map(|s| s.path.as_str());
-    format!("signal {}", path.unwrap_or_default())
 }

@@ -82,7 +82,7 @@ impl ConnectOptions {
 }
 
 /// User and password as they are now.
-fn login(settings: &BrokerSettings) -> Result<Option<(String, String)>, String> {
+pub(super) fn login(settings: &BrokerSettings) -> Result<Option<(String, String)>, String> {
     let login = &settings.login;
     let Some(username) = login.username.clone() else {
         return Ok(None);

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 use tokio::sync::watch;
 
+pub mod devices;
+
 pub mod listener;
 
 pub mod publish;

@@ -155,6 +155,6 @@ pub(super) fn add(counter: &AtomicU64, count: u64) {
     clippy::disallowed_methods,
     reason = "shown to people only; no decision rests on it"
 )]
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::from_ms(chrono::Utc::now().timestamp_millis())
 }

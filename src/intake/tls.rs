@@ -15,12 +15,18 @@ use super::settings::TlsFiles;
 
 /// The transport for these files, as they are now. The text of an error names the file.
 pub(super) fn transport(files: &TlsFiles) -> Result<Transport, String> {
+    let config = Arc::new(client_config(files)?);
+    Ok(Transport::tls_with_config(TlsConfiguration::Rustls(config)))
+}
+
+/// What a TLS client of ours trusts and shows, from these files as they are now. The text of an error names the file.
+pub(super) fn client_config(files: &TlsFiles) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS: {error}"))?
         .with_root_certificates(roots(files)?);
-    let config = match (&files.cert_file, &files.key_file) {
+    Ok(match (&files.cert_file, &files.key_file) {
         (Some(cert_file), Some(key_file)) => {
             let key = PrivateKeyDer::from_pem_file(key_file)
                 .map_err(|error| format!("key_file {}: {error}", key_file.display()))?;
@@ -35,10 +41,7 @@ pub(super) fn transport(files: &TlsFiles) -> Result<Transport, String> {
                 })?
         }
         _ => builder.with_no_client_auth(),
-    };
-    Ok(Transport::tls_with_config(TlsConfiguration::Rustls(
-        Arc::new(config),
-    )))
+    })
 }
 
 /// The authorities to trust.
@@ -64,7 +67,10 @@ fn roots(files: &TlsFiles) -> Result<RootCertStore, String> {
 }
 
 /// All certificates of a PEM file; at least one.
-fn certificates(file: &Path, setting: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn certificates(
+    file: &Path,
+    setting: &str,
+) -> Result<Vec<CertificateDer<'static>>, String> {
     let fail = |error: &dyn std::fmt::Display| format!("{setting} {}: {error}", file.display());
     let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)

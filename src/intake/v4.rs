@@ -154,9 +154,11 @@ fn explain(error: &ConnectionError) -> String {
     match error {
         ConnectionError::ConnectionRefused(code) => {
             let why = match code {
-                ConnectReturnCode::BadUserNamePassword => "wrong user name or password",
+                ConnectReturnCode::BadUserNamePassword => {
+                    "wrong user name or password (username and password_file of this broker's settings)"
+                }
                 ConnectReturnCode::NotAuthorized => {
-                    "not authorised (wrong user name or password, or the broker's rules forbid this client)"
+                    "not authorised (wrong user name or password: see username and password_file of this broker's settings; or the broker's rules forbid this client)"
                 }
                 ConnectReturnCode::BadClientId => "the broker does not accept the client id",
                 ConnectReturnCode::ServiceUnavailable => "the broker is not available",

@@ -217,9 +217,12 @@ fn explain(error: &ConnectionError) -> Failure {
 
 fn refusal(code: ConnectReturnCode) -> String {
     match code {
-        ConnectReturnCode::BadUserNamePassword => "wrong user name or password".into(),
+        ConnectReturnCode::BadUserNamePassword => {
+            "wrong user name or password (username and password_file of this broker's settings)"
+                .into()
+        }
         ConnectReturnCode::NotAuthorized => {
-            "not authorised (wrong user name or password, or the broker's rules forbid this client)"
+            "not authorised (wrong user name or password: see username and password_file of this broker's settings; or the broker's rules forbid this client)"
                 .into()
         }
         ConnectReturnCode::UnsupportedProtocolVersion

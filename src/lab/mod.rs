@@ -6,6 +6,8 @@ pub mod recording;
 
 pub mod replay;
 
+pub mod simulate;
+
 mod cases;
 
 pub use cases::{CaseResult, ReadFile, run_case, run_cases};

@@ -46,6 +46,11 @@ impl Pipeline {
                 let mut out = DetectOut::default();
                 self.detect.control(now, control, &mut out);
                 self.settle(now, out, effects);
+                if let Control::SourceUp { source } = control {
+                    effects
+                        .devices
+                        .extend(self.presences.source_up(now, source));
+                }
             }
             Control::Device { device, action, .. } => {
                 // A replaced part and a retirement reach detection as commands of the desk.

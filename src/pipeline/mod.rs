@@ -21,6 +21,7 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use crate::decode::DecodeState;
+use crate::decode::DecodeView;
 use crate::decode::Decoded;
 use crate::decode::Models;
 use crate::desk::Desk;
@@ -161,7 +162,13 @@ impl Pipeline {
         self.detect.view(device)
     }
 
-    /// When a device was heard of, and what it says it is.
+    /// What decoding remembers of a device: its clock and its restarts.
+    #[must_use]
+    pub fn decoding(&self, device: &DeviceId) -> Option<DecodeView> {
+        self.decode.view(device)
+    }
+
+    /// When a device was heard of, and what it says it is; its counts are those since it was last written.
     #[must_use]
     pub fn presence(&self, device: &DeviceId) -> Option<&Presence> {
         self.presences.get(device)

@@ -8,6 +8,7 @@ use super::effects::Presence;
 use super::effects::Standing;
 use crate::telemetry::DeviceId;
 use crate::telemetry::Identity;
+use crate::telemetry::LISTENER;
 use crate::telemetry::MINUTE_MS;
 use crate::telemetry::Telemetry;
 use crate::telemetry::Timestamp;
@@ -171,6 +172,24 @@ impl Presences {
             self.devices.remove(device);
         }
         Some(written)
+    }
+
+    /// The listener is up again: nobody kept the wills of those who went while it was down, so whoever was present may be gone.
+    /// Who was absent is absent still, until it speaks. (A broker keeps wills and states for us, and tells them.)
+    pub(super) fn source_up(&mut self, now: Timestamp, source: &str) -> Vec<Presence> {
+        if source != LISTENER {
+            return Vec::new();
+        }
+        self.devices
+            .values_mut()
+            .filter(|tracked| {
+                tracked.presence.source == source && tracked.presence.online == Some(true)
+            })
+            .map(|tracked| {
+                tracked.presence.online = None;
+                tracked.write(now)
+            })
+            .collect()
     }
 
     /// What is known of one device.

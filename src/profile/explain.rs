@@ -17,6 +17,47 @@ impl Program {
     }
 }
 
+/// A fault as sentences, for a page that lays them out itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultInWords {
+    /// When the early stage rises.
+    pub warn: Option<Text>,
+    /// When the fault stage rises.
+    pub fault: Option<Text>,
+    /// When it is over.
+    pub clear: Text,
+    /// What is watched after a repair.
+    pub recheck: Text,
+}
+
+impl Program {
+    /// A fault of this program as sentences.
+    #[must_use]
+    pub fn in_words(&self, fault: &Fault) -> FaultInWords {
+        let explainer = Explainer { program: self };
+        let stage = |rule: &StageRule| {
+            let when = explainer.cond(&rule.when);
+            match &rule.gate {
+                None => when,
+                Some(gate) => {
+                    let gate = explainer.cond(gate);
+                    Text::new(
+                        format!("{}; judged only while: {}", when.en, gate.en),
+                        format!("{}；仅在以下情况下判断：{}", when.zh, gate.zh),
+                    )
+                }
+            }
+        };
+        let (en, zh) = explainer.recheck(fault.recheck);
+        FaultInWords {
+            warn: fault.warn.as_ref().map(stage),
+            fault: fault.fault.as_ref().map(stage),
+            clear: explainer.cond(&fault.clear),
+            recheck: Text::new(en, zh),
+        }
+    }
+}
+
 struct Explainer<'p> {
     program: &'p Program,
 }

@@ -36,6 +36,7 @@ mod program;
 
 pub use case::{Case, Expect, Given, Say, When, Wire};
 pub use diagnostic::{Diagnostic, Level};
+pub use explain::FaultInWords;
 pub use profiles::Profiles;
 pub use program::*;
 pub use read::SignalValue;

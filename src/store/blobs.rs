@@ -24,12 +24,25 @@ impl Store {
             });
         }
         let id = SmolStr::from(format!("{:032x}", rand::random::<u128>()));
+        self.insert_blob(&id, text).await?;
+        Ok(id)
+    }
+
+    /// Keeps a text under an id that the caller made: for a past that is made up, equal each time.
+    ///
+    /// # Errors
+    /// When the id is taken.
+    pub async fn import_blob(&self, id: &str, text: &str) -> Result<(), StoreError> {
+        self.insert_blob(id, text).await
+    }
+
+    async fn insert_blob(&self, id: &str, text: &str) -> Result<(), StoreError> {
         sqlx::query("INSERT INTO blobs (id, text, erased) VALUES (?, ?, 0)")
-            .bind(id.as_str())
+            .bind(id)
             .bind(text)
             .execute(&self.writer)
             .await?;
-        Ok(id)
+        Ok(())
     }
 
     /// A text; `None` when there is none of that id or it was erased.

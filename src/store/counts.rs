@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlx::Row;
 
+use crate::telemetry::Verdict;
+
+use super::tickets::ticket_number;
 use super::{Store, StoreError};
 
 /// How many of what the store holds.
@@ -46,6 +49,41 @@ impl Store {
                 )
                 .await?,
         })
+    }
+
+    /// Cases that need a person: devices with an open ticket (no notice) that nobody has resolved yet.
+    pub async fn open_cases(&self) -> Result<u64, StoreError> {
+        self.single(
+            "SELECT count(DISTINCT device) FROM tickets WHERE closed = 0 AND kind = 'ticket' AND status <> 'resolved'",
+        )
+        .await
+    }
+
+    /// How often which verdict was given on tickets of one fault of one model, the ticket `but` left out.
+    pub async fn verdicts(
+        &self,
+        model: &str,
+        fault: &str,
+        but: &str,
+    ) -> Result<BTreeMap<Verdict, u64>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT json_extract(ticket, '$.verdict') AS verdict, count(*) FROM tickets \
+             WHERE model = ? AND fault = ? AND id <> ? AND json_extract(ticket, '$.verdict') IS NOT NULL \
+             GROUP BY verdict",
+        )
+        .bind(model)
+        .bind(fault)
+        .bind(ticket_number(but).unwrap_or(-1))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let name: String = row.try_get(0)?;
+                let verdict = serde_json::from_value(name.into())
+                    .map_err(|error| StoreError::corrupt("a verdict", error))?;
+                Ok((verdict, row.try_get::<i64, _>(1)?.cast_unsigned()))
+            })
+            .collect()
     }
 
     async fn single(&self, sql: &'static str) -> Result<u64, StoreError> {

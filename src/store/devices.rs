@@ -17,7 +17,7 @@ pub struct DeviceRow {
     pub first_seen: Timestamp,
     /// When it was last heard of.
     pub last_seen: Timestamp,
-    /// Its presence; `None` when it never told.
+    /// Its presence; `None` when it is not known: it never told, or nobody could have heard it go.
     pub online: Option<bool>,
     /// What it or the registry said it is.
     pub identity: Identity,
@@ -185,7 +185,7 @@ async fn write_rows(
     query.push(
         " ON CONFLICT (device) DO UPDATE SET \
          first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen), \
-         online = coalesce(excluded.online, online), identity = coalesce(excluded.identity, identity), \
+         online = excluded.online, identity = coalesce(excluded.identity, identity), \
          standing = coalesce(excluded.standing, standing), messages = messages + excluded.messages, \
          rejected = rejected + excluded.rejected, duplicates = duplicates + excluded.duplicates, \
          seq_restarts = seq_restarts + excluded.seq_restarts",

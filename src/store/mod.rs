@@ -20,6 +20,10 @@ mod cursor;
 
 mod devices;
 
+mod fleet;
+
+mod queue;
+
 mod rejected;
 
 mod outbox;
@@ -38,8 +42,10 @@ pub use blobs::BLOB_LIMIT_BYTES;
 pub use counts::Counts;
 pub use devices::{DeviceFilter, DeviceRow};
 pub use error::StoreError;
+pub use fleet::{ModelCounts, RejectedCounts};
 pub use open::Store;
 pub use outbox::OutboxRow;
+pub use queue::{QUEUE_LIMIT, QueueLine, QueueView};
 pub use rejected::{RejectedFilter, RejectedRow};
 pub use tickets::{AssigneeFilter, TicketFilter, TicketSort};
 pub use timeline::TimelineEntry;

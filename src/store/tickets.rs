@@ -265,7 +265,7 @@ fn cursor_after(sort: TicketSort, last: &Ticket) -> Result<String, StoreError> {
     })
 }
 
-fn read_ticket(row: &SqliteRow) -> Result<Ticket, StoreError> {
+pub(super) fn read_ticket(row: &SqliteRow) -> Result<Ticket, StoreError> {
     let json: String = row.try_get(0)?;
     serde_json::from_str(&json).map_err(|error| StoreError::corrupt("a ticket", error))
 }

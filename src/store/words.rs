@@ -73,7 +73,7 @@ pub struct DeviceUpdate {
     pub first_seen: Timestamp,
     /// Received time of its last record here; the latest of all is kept.
     pub last_seen: Timestamp,
-    /// Its presence; `None` when nothing was said.
+    /// Its presence; `None` when it is not known, or not any more.
     pub online: Option<bool>,
     /// What it (or the registry) said it is; fields that are given replace those of before.
     pub identity: Option<Identity>,

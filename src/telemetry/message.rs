@@ -8,12 +8,15 @@ use smol_str::SmolStr;
 
 use super::{DeviceId, Identity, Timestamp};
 
+/// The name of the built-in listener as a source; no `[[broker]]` may have it.
+pub const LISTENER: &str = "listener";
+
 /// An MQTT application message as intake took it, before anyone understood it.
 ///
 /// The time of receipt is not here: the journal's writer gives it ([`super::Entry::received_at`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawMessage {
-    /// Which connection it came over: the name of a `[[broker]]`, `listener`, or `recording`.
+    /// Which connection it came over: the name of a `[[broker]]`, [`LISTENER`], or `recording`.
     pub source: SmolStr,
     /// The MQTT topic.
     pub topic: SmolStr,

@@ -18,8 +18,8 @@ pub use control::{
 pub use device::{DeviceId, DeviceIdError, Identity};
 pub use entry::{Entry, Position, Record};
 pub use message::{
-    Availability, BadRecord, RawMessage, Reading, RejectReason, Rejection, Scalar, Telemetry,
-    TelemetryRecord,
+    Availability, BadRecord, LISTENER, RawMessage, Reading, RejectReason, Rejection, Scalar,
+    Telemetry, TelemetryRecord,
 };
 pub use point::{FieldValue, Measurement, Point};
 pub use text::{Lang, Text};

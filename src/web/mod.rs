@@ -1,4 +1,4 @@
-//! The HTTP API (and later the pages): what people and programs read, and what they ask for.
+//! The HTTP API and the pages: what people and programs read, and what they ask for.
 //!
 //! It decides nothing: reads come from the store, from handles of the running daemon ([`Backend`]) and from the series
 //! ([`SeriesRead`]); what a person does becomes a control in the journal. Invariants: nothing but health, metrics and the API's
@@ -12,11 +12,15 @@ mod problem;
 
 mod extract;
 
+mod fresh;
+
 mod guard;
 
 mod once;
 
 mod api;
+
+mod pages;
 
 mod serve;
 
@@ -27,8 +31,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Uri;
+use axum::extract::Request;
+use axum::extract::State;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse as _;
+use axum::response::Response;
+use chrono_tz::Tz;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, watch};
 
@@ -38,9 +46,10 @@ use problem::Problem;
 
 pub use auth::{ADMIN_TOKEN_FILE, Caller, TokenError, Tokens};
 pub use backend::{
-    ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveDevice,
-    LiveFault, LiveSignal, RefusalKind, SeriesAround, SeriesQuery, SeriesRead, SeriesReadError,
-    SeriesSample, SubmitError, WordList,
+    ActionOutcome, Backend, Backlog, Check, FaultCounts, HeardError, HeardMessage, HeardPage,
+    LiveClock, LiveConnection, LiveDerive, LiveDevice, LiveFault, LiveSignal, RefusalKind, Said,
+    SeriesAround, SeriesQuery, SeriesRead, SeriesReadError, SeriesSample, SignalState, SubmitError,
+    Traffic, TrafficBucket, TrafficCounts, Understood, Unwritten, WordList,
 };
 pub use serve::serve;
 
@@ -58,6 +67,15 @@ pub struct WebHandles {
     pub registry: Arc<Registry>,
     /// Becomes true when the daemon closes: those who follow events are let go.
     pub closing: watch::Receiver<bool>,
+    /// What pages say of the place.
+    pub site: Site,
+}
+
+/// The place that the pages speak of.
+#[derive(Clone, Copy, Debug)]
+pub struct Site {
+    /// Zone that times are shown in.
+    pub timezone: Tz,
 }
 
 /// What every request works with; a cheap handle.
@@ -74,6 +92,8 @@ struct WebState {
     requests: Arc<Semaphore>,
     actions: Arc<Semaphore>,
     followers: Arc<Semaphore>,
+    sessions: pages::Sessions,
+    site: Site,
 }
 
 /// All addresses.
@@ -83,6 +103,8 @@ pub fn router(handles: WebHandles) -> Router {
 
 fn assemble(handles: WebHandles, answer_wait: Duration) -> Router {
     let state = WebState {
+        sessions: pages::Sessions::new(&handles.tokens.secret()),
+        site: handles.site,
         backend: handles.backend,
         store: handles.store,
         series: handles.series,
@@ -104,15 +126,21 @@ fn assemble(handles: WebHandles, answer_wait: Duration) -> Router {
     api::open()
         .into_iter()
         .fold(protected, add)
+        .merge(pages::routes(&state))
         .fallback(unknown_address)
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(from_fn(guard::headers))
         .with_state(state)
 }
 
-async fn unknown_address(uri: Uri) -> Problem {
-    let path: String = uri.path().chars().take(120).collect();
+/// A program gets a problem, a person a page.
+async fn unknown_address(State(state): State<WebState>, request: Request) -> Response {
+    let path: String = request.uri().path().chars().take(120).collect();
+    if pages::is_wanted_by(request.headers()) && !path.starts_with("/api/") {
+        return pages::unknown(&state, request, path).await;
+    }
     Problem::not_found(format!(
         "there is nothing at {path}; /api/v1/openapi.json describes every address"
     ))
+    .into_response()
 }

@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -34,12 +35,25 @@ pub async fn serve(
         places: Arc::new(Semaphore::new(CONNECTIONS_LIMIT)),
         quiet: QUIET_LIMIT,
     };
-    axum::serve(listener, router)
-        .with_graceful_shutdown(async move {
-            // An error means that the daemon is gone, which is closing too.
-            closing.wait_for(|closing| *closing).await.ok();
-        })
-        .await
+    axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<Peer>(),
+    )
+    .with_graceful_shutdown(async move {
+        // An error means that the daemon is gone, which is closing too.
+        closing.wait_for(|closing| *closing).await.ok();
+    })
+    .await
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+impl Connected<IncomingStream<'_, BoundedListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, BoundedListener>) -> Self {
+        Self(*stream.remote_addr())
+    }
 }
 
 /// Takes a connection only when there is a place for it.

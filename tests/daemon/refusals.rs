@@ -28,7 +28,12 @@ fn settings(data: &str, more: &str) -> String {
     } else {
         "[http]\nlisten = \"127.0.0.1:0\"\n"
     };
-    format!("[data]\ndir = \"{data}\"\n{listen}{profiles}{more}")
+    let listener = if more.contains("[listener]") {
+        ""
+    } else {
+        "[listener]\nlisten = \"127.0.0.1:0\"\n"
+    };
+    format!("[data]\ndir = \"{data}\"\n{listen}{listener}{profiles}{more}")
 }
 
 #[test]
@@ -73,6 +78,26 @@ fn a_port_that_is_taken_is_named() {
         said.contains("http.listen: 'here' is not an address"),
         "{said}"
     );
+}
+
+#[test]
+fn an_mqtt_port_that_is_taken_is_named_with_what_to_do() {
+    let rig = Rig::alone("");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let listener = format!("[listener]\nlisten = \"{address}\"\n");
+    let (code, said) = rig.refused(&settings("data", &listener));
+    assert_eq!(code, COULD_NOT_RUN, "{said}");
+    let port = format!("port {} is in use", address.port());
+    assert!(
+        said.contains(&port)
+            && said.contains("enabled = false")
+            && said.contains("listener.listen"),
+        "{said}"
+    );
+    // Nothing was journalled: the same directory starts when the port is free.
+    drop(taken);
+    assert!(rig.start().stop().success());
 }
 
 #[test]

@@ -161,7 +161,8 @@ async fn a_refused_connection_says_why_and_is_tried_again_with_growing_delays() 
             begun.elapsed()
         );
         eventually("the reason", || {
-            error(&source) == "the broker refused the connection: wrong user name or password"
+            error(&source)
+                .starts_with("the broker refused the connection: wrong user name or password")
         })
         .await;
         source.stop().await.expect("an orderly stop while waiting");

@@ -14,13 +14,18 @@ pub(crate) struct Daemon {
     child: Child,
     /// `http://127.0.0.1:PORT`
     pub(crate) url: String,
+    /// `host:port` of the built-in listener, when there is one.
+    pub(crate) mqtt: Option<String>,
     /// The admin token.
     pub(crate) token: String,
+    /// What it said when it was ready.
+    pub(crate) ready: String,
     dir: PathBuf,
 }
 
 impl Daemon {
-    /// Starts `foremend run` with these settings in `dir`; `[http]` and `[data]` are added.
+    /// Starts `foremend run` with these settings in `dir`; `[http]` and `[data]` are added, and where the settings name no broker,
+    /// a `[listener]` on a port of the kernel's choice.
     pub(crate) fn start(dir: &Path, settings: &str) -> Self {
         match Self::try_start(dir, settings) {
             Ok(daemon) => daemon,
@@ -31,7 +36,14 @@ impl Daemon {
     /// Like [`Daemon::start`]; the text of a refusal is returned.
     pub(crate) fn try_start(dir: &Path, settings: &str) -> Result<Self, String> {
         let config = dir.join("foremend.toml");
-        let whole = format!("[data]\ndir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n{settings}");
+        let listener = if settings.contains("[listener]") || settings.contains("[[broker]]") {
+            ""
+        } else {
+            "[listener]\nlisten = \"127.0.0.1:0\"\n"
+        };
+        let whole = format!(
+            "[data]\ndir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n{listener}{settings}"
+        );
         std::fs::write(&config, whole).expect("the settings are written");
         let mut child = Command::new(env!("CARGO_BIN_EXE_foremend"))
             .args(["run", "--config"])
@@ -63,10 +75,15 @@ impl Daemon {
             if let Some(url) = found {
                 let token =
                     std::fs::read_to_string(dir.join("data/admin-token")).expect("the admin token");
+                let mqtt = line
+                    .split_whitespace()
+                    .find_map(|word| word.trim_end_matches(',').strip_prefix("mqtt://"));
                 return Ok(Self {
+                    mqtt: mqtt.map(str::to_owned),
                     child,
                     url: url.trim_end_matches('/').to_owned(),
                     token: token.trim().to_owned(),
+                    ready: line.clone(),
                     dir: dir.to_owned(),
                 });
             }

@@ -62,6 +62,7 @@ fn fault(name: &str, warn: Option<Severity>, fault: Option<Severity>, signals: &
         state: RuleState::Live,
         signals: signals.to_vec(),
         nodes: Vec::new(),
+        written: Vec::new(),
         hash: 0,
     }
 }

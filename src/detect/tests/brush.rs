@@ -1,7 +1,7 @@
 //! The worked faults of the brush, from raw samples to the ticket's proof.
 
 use super::bench::{Bench, line};
-use crate::detect::FaultState;
+use crate::detect::{Blind, FaultState};
 
 const PROFILE: &str = include_str!("../../profile/tests/tb-iq9.toml");
 const HALF_DAY: f64 = 43_200.0;
@@ -92,12 +92,13 @@ fn too_few_values_are_no_judgement() {
         .find(|f| f.fault == "rint_high")
         .expect("a fault");
     assert_eq!(rint.state, FaultState::Learning);
-    assert!(
-        rint.blind
-            .as_deref()
-            .is_some_and(|why| why.starts_with("requires")),
-        "{:?}",
-        rint.blind
+    let learning = rint.blind.as_ref().and_then(Blind::learning);
+    let learning = learning.expect("it needs more values");
+    assert_eq!((learning.have, learning.need), (7, 8));
+    // One each half day: the eighth comes half a day after the seventh.
+    assert_eq!(
+        learning.ready_at.map(|at| at.since(bench.now) / 3_600_000),
+        Some(11)
     );
     // The eighth decides: 300 mΩ is over the absolute limit.
     brushing(&mut bench, 1000.0 + 7.0 * HALF_DAY, 300.0);

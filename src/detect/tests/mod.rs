@@ -8,6 +8,8 @@ mod bench;
 
 mod brush;
 
+mod distance;
+
 mod holds;
 
 mod same;

@@ -169,7 +169,7 @@ fn play(
             view.faults
                 .into_iter()
                 .filter(|fault| fault.stage.is_none())
-                .filter_map(|fault| Some((fault.fault, fault.blind?)))
+                .filter_map(|fault| Some((fault.fault, fault.blind?.to_string())))
                 .collect()
         })
         .unwrap_or_default();
@@ -230,10 +230,16 @@ mod tests {
             name: name.to_owned(),
             text: text.to_owned(),
         };
-        let profile = file(
-            "ts-flash5.toml",
-            include_str!("../../../device-profiles/ts-flash5.toml"),
-        );
+        let profiles = [
+            file(
+                "tb-iq9.toml",
+                include_str!("../../../device-profiles/tb-iq9.toml"),
+            ),
+            file(
+                "ts-flash5.toml",
+                include_str!("../../../device-profiles/ts-flash5.toml"),
+            ),
+        ];
         let words = [
             file(
                 "actions.toml",
@@ -252,11 +258,11 @@ mod tests {
                 include_str!("../../../device-profiles/words/messages.toml"),
             ),
         ];
-        Arc::new(Profiles::compile(&[profile], &words).expect("the shipped profile compiles"))
+        Arc::new(Profiles::compile(&profiles, &words).expect("the shipped profiles compile"))
     }
 
     #[test]
-    fn every_case_of_the_shipped_profile_passes() {
+    fn every_case_of_the_shipped_profiles_passes() {
         let results = run_cases(&shipped(), &|_, file| Err(format!("no {file}")));
         assert!(!results.is_empty());
         let failed: Vec<String> = results

@@ -198,3 +198,39 @@ fn what_is_dangerous_is_told_at_once_also_from_old_data() {
     assert_eq!(late, [true]);
     assert_eq!(site.told(), ["opened T-1 x-1/A live.fault @5000"]);
 }
+
+/// A device says that it is there, or its will that it is not.
+fn state(serial: &str, online: bool, source: &str) -> Record {
+    let mut state = message(
+        &format!("appl/v1/x-1/{serial}/state"),
+        format!("{{\"online\":{online}}}"),
+    );
+    state.source = source.into();
+    Record::Message(state)
+}
+
+#[test]
+fn who_was_present_at_the_listener_may_be_gone_after_our_restart() {
+    let mut site = Site::new();
+    site.put(0, state("HERE", true, "listener"));
+    site.put(0, state("AWAY", false, "listener"));
+    site.put(0, state("BEHIND", true, "plant"));
+    site.effects.devices.clear();
+    come_back(&mut site, 60);
+    let told: Vec<_> = site
+        .effects
+        .devices
+        .iter()
+        .map(|presence| (presence.device.to_string(), presence.online))
+        .collect();
+    assert_eq!(told, [("x-1/HERE".to_owned(), None)]);
+    let online = |site: &Site, device: &str| site.pipeline.presence(&id(device)).unwrap().online;
+    assert_eq!(online(&site, "x-1/AWAY"), Some(false));
+    assert_eq!(
+        online(&site, "x-1/BEHIND"),
+        Some(true),
+        "its broker keeps wills"
+    );
+    site.put(70, state("HERE", true, "listener"));
+    assert_eq!(online(&site, "x-1/HERE"), Some(true), "it spoke");
+}

@@ -128,6 +128,11 @@ impl Compiler<'_, '_, '_> {
             state: def.state,
             signals: reads.signals.iter().copied().collect(),
             nodes: reads.nodes.iter().copied().collect(),
+            written: def
+                .written
+                .iter()
+                .map(|(key, text)| (SmolStr::new_static(key), SmolStr::new(text)))
+                .collect(),
             hash: hash::of_text(&key),
         })
     }

@@ -154,6 +154,8 @@ pub struct Fault {
     pub signals: Vec<SignalIdx>,
     /// Nodes it reads, transitively: what begins anew at a recheck.
     pub nodes: Vec<NodeIdx>,
+    /// Its conditions as they stand in the profile, by key (`gate`, `when`, `warn`, `fault`, `clear`).
+    pub written: Vec<(SmolStr, SmolStr)>,
     /// Content hash.
     pub hash: SlotHash,
 }

@@ -46,6 +46,8 @@ pub(crate) struct FaultDef {
     pub(crate) inhibited_by: Vec<Located>,
     /// Whether it may open tickets.
     pub(crate) state: RuleState,
+    /// Its conditions as they stand in the profile, by key.
+    pub(crate) written: Vec<(&'static str, String)>,
 }
 
 /// A stage, its condition still a tree.
@@ -106,6 +108,7 @@ struct Keys {
 pub(super) fn fault(entry: &Entry<'_>, sink: &mut Sink<'_>) -> Result<FaultDef, Reported> {
     let what = format!("fault '{}'", entry.key);
     let mut fields = Fields::of(entry, what, sink)?;
+    let written = as_written(entry);
     let code = fields.string("code", sink);
     let title = fields.require("title", sink).and_then(|e| text(&e, sink));
     let label = fields.maybe_text("label", sink);
@@ -169,7 +172,20 @@ pub(super) fn fault(entry: &Entry<'_>, sink: &mut Sink<'_>) -> Result<FaultDef, 
         sensor_of: sensor_of?.unwrap_or_default(),
         inhibited_by: inhibited?.unwrap_or_default(),
         state: state?.unwrap_or(RuleState::Live),
+        written,
     })
+}
+
+/// The conditions that decide, for those who want to read the rule itself.
+fn as_written(entry: &Entry<'_>) -> Vec<(&'static str, String)> {
+    let text = |key: &'static str| {
+        let value = entry.item.get(key)?.as_str()?;
+        Some((key, value.to_owned()))
+    };
+    ["gate", "when", "warn", "fault", "clear"]
+        .into_iter()
+        .filter_map(text)
+        .collect()
 }
 
 fn conditions(fields: &mut Fields<'_>, sink: &mut Sink<'_>) -> Result<[Option<Expr>; 2], Reported> {

@@ -169,8 +169,8 @@ async fn devices_add_up(store: &Store) {
     };
     for (position, update) in [
         (1, update(100, 200, Some(true), 2)),
-        (2, update(150, 300, None, 3)),
-        (3, update(50, 60, None, 1)),
+        (2, update(150, 300, Some(false), 3)),
+        (3, update(50, 60, Some(true), 1)),
     ] {
         store
             .apply(Batch {
@@ -187,6 +187,18 @@ async fn devices_add_up(store: &Store) {
     assert_eq!((row.online, row.messages), (Some(true), 6));
     let all = store.devices(&DeviceFilter::default()).await.expect("one");
     assert_eq!(all.items, vec![row]);
+    // Presence can be lost again.
+    let lost = update(300, 300, None, 0);
+    store
+        .apply(Batch {
+            position: Position(4),
+            devices: &[lost],
+            ..Batch::default()
+        })
+        .await
+        .expect("committed");
+    let row = store.device(&device("ts-flash5/A")).await.expect("a read");
+    assert_eq!(row.expect("still known").online, None);
 }
 
 async fn an_identity_is_overlaid_field_by_field(store: &Store) {

@@ -6,15 +6,16 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::profile::Stage;
 use crate::store::{DeviceFilter, DeviceRow, DeviceStanding, TicketFilter};
 use crate::telemetry::{DeviceId, Identity, Text, Timestamp};
 use crate::web::WebState;
-use crate::web::backend::{LiveFault, LiveSignal};
+use crate::web::backend::{LiveClock, LiveConnection, LiveSignal};
 use crate::web::extract::{Params, PathOf, page_size, path_device};
+use crate::web::fresh;
 use crate::web::problem::Problem;
 
 use super::answer::{TextShape, TicketAnswer};
+use super::fault_state::FaultStateAnswer;
 
 /// Open tickets that a device's answer holds; a device with more has a problem of another kind.
 const OPEN_TICKETS_LIMIT: usize = 50;
@@ -90,8 +91,44 @@ pub(super) struct DeviceDetailAnswer {
     signals: Option<Vec<SignalAnswer>>,
     /// Where each fault stands; null when detection holds no state of it.
     faults: Option<Vec<FaultStateAnswer>>,
+    /// Its newest record, by its own time; null when detection holds no state of it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_event: Option<Timestamp>,
+    /// What its clock is worth; null when detection holds no state of it.
+    clock: Option<ClockAnswer>,
+    /// When it last restarted, newest last; the newest four.
+    restarts: Vec<RestartAnswer>,
     /// Its open tickets and notices, most urgent first.
     tickets: Vec<TicketAnswer>,
+    /// Clients of the built-in listener that last spoke for it; empty when it comes over a broker.
+    connections: Vec<ConnectionAnswer>,
+}
+
+/// A client of the built-in listener.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Connection)]
+pub(super) struct ConnectionAnswer {
+    #[schema(value_type = String)]
+    client_id: SmolStr,
+    /// Null when it is anonymous.
+    #[schema(value_type = Option<String>)]
+    user: Option<SmolStr>,
+    /// Address and port that it comes from.
+    peer: String,
+    /// MQTT `3.1`, `3.1.1` or `5`.
+    #[schema(value_type = String)]
+    protocol: SmolStr,
+    tls: bool,
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+    /// Seconds; 0: none.
+    keep_alive: u16,
+    messages: u64,
+    /// Publishes outside its rights.
+    denied: u64,
+    /// Granted, but nothing is ever delivered.
+    subscriptions_granted: u64,
+    subscriptions_refused: u64,
 }
 
 /// The last value of a signal.
@@ -111,25 +148,36 @@ pub(super) struct SignalAnswer {
     unit: SmolStr,
     #[schema(value_type = Option<String>, format = DateTime)]
     at: Option<Timestamp>,
+    /// The last value that was told, even when it no longer counts.
+    last: Option<f64>,
+    /// That as people read it.
+    last_shown: Option<String>,
+    /// `fresh`, `stale`, `invalid` (outside what its sensor can deliver) or `never`.
+    state: &'static str,
 }
 
-/// Where a fault of a device stands.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = FaultState)]
-pub(super) struct FaultStateAnswer {
-    #[schema(value_type = String)]
-    fault: SmolStr,
-    /// `learning`, `normal`, `pending`, `active`, `clearing` or `blind`.
-    #[schema(value_type = String)]
-    state: SmolStr,
-    /// `warn` or `fault`, while active.
-    #[schema(value_type = Option<String>)]
-    stage: Option<Stage>,
-    #[schema(value_type = Option<String>, format = DateTime)]
-    since: Option<Timestamp>,
-    /// Why it is not judged.
-    #[schema(value_type = Option<TextShape>)]
-    why: Option<Text>,
+/// What a device's clock is worth.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = Clock)]
+pub(super) struct ClockAnswer {
+    /// By how much its times are moved, ms: 0 while its clock counts as right, negative when it is ahead.
+    offset_ms: i64,
+    /// Smallest lag of its live messages within an hour, ms.
+    lag_low_ms: Option<i64>,
+    /// Largest lag of its live messages within an hour, ms.
+    lag_high_ms: Option<i64>,
+    /// Its times are not taken as it tells them.
+    suspect: bool,
+}
+
+/// A restart that the device told of.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = Restart)]
+pub(super) struct RestartAnswer {
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// Its restart counter.
+    boot: u64,
 }
 
 /// Devices, by model and serial.
@@ -154,7 +202,7 @@ pub(super) async fn devices(
         limit: page_size(params.limit)?,
         after: params.after,
     };
-    let page = state.store.devices(&filter).await?;
+    let page = fresh::devices(&state, &filter).await?;
     Ok(Json(DevicesAnswer {
         items: page.items.into_iter().map(DeviceAnswer::from).collect(),
         next: page.next,
@@ -179,26 +227,31 @@ pub(super) async fn device(
     };
     let tickets = state.store.tickets(&open).await?.items.into_iter();
     let live = state.backend.live(&id).await;
-    let (signals, faults) = live.map(|live| (live.signals, live.faults)).unzip();
+    let program = state.backend.profile(&model);
+    let program = program.as_deref();
+    let known = live.is_some();
+    let live = live.unwrap_or_default();
+    let fault = |fault| FaultStateAnswer::new(fault, program);
+    let restart = |(at, boot)| RestartAnswer { at, boot };
+    let connections = state.backend.connections(&id).into_iter();
     Ok(Json(DeviceDetailAnswer {
         device: row.into(),
-        profile_version: state
-            .backend
-            .profile(&model)
-            .map(|program| program.profile_version.clone()),
-        signals: signals
-            .map(|signals: Vec<_>| signals.into_iter().map(SignalAnswer::from).collect()),
-        faults: faults
-            .map(|faults: Vec<_>| faults.into_iter().map(FaultStateAnswer::from).collect()),
+        profile_version: program.map(|program| program.profile_version.clone()),
+        signals: known.then(|| live.signals.into_iter().map(SignalAnswer::from).collect()),
+        faults: known.then(|| live.faults.into_iter().map(fault).collect()),
+        last_event: live.last_event,
+        clock: known.then(|| ClockAnswer::from(live.clock)),
+        restarts: live.restarts.into_iter().map(restart).collect(),
         tickets: tickets
             .map(|ticket| TicketAnswer::new(&*state.backend, ticket, None))
             .collect(),
+        connections: connections.map(ConnectionAnswer::from).collect(),
     }))
 }
 
 /// The device's row, or 404.
 pub(super) async fn known_device(state: &WebState, id: &DeviceId) -> Result<DeviceRow, Problem> {
-    state.store.device(id).await?.ok_or_else(|| {
+    fresh::device(state, id).await?.ok_or_else(|| {
         Problem::not_found(format!(
             "no message of the device {id} was understood so far"
         ))
@@ -225,6 +278,48 @@ impl From<DeviceRow> for DeviceAnswer {
     }
 }
 
+impl From<LiveClock> for ClockAnswer {
+    fn from(clock: LiveClock) -> Self {
+        Self {
+            offset_ms: clock.offset_ms,
+            lag_low_ms: clock.lags_ms.map(|lags| lags.0),
+            lag_high_ms: clock.lags_ms.map(|lags| lags.1),
+            suspect: clock.suspect,
+        }
+    }
+}
+
+impl From<LiveConnection> for ConnectionAnswer {
+    fn from(connection: LiveConnection) -> Self {
+        let LiveConnection {
+            client_id,
+            user,
+            peer,
+            protocol,
+            tls,
+            since,
+            keep_alive,
+            messages,
+            denied,
+            subscriptions_granted,
+            subscriptions_refused,
+        } = connection;
+        Self {
+            client_id,
+            user,
+            peer,
+            protocol,
+            tls,
+            since,
+            keep_alive,
+            messages,
+            denied,
+            subscriptions_granted,
+            subscriptions_refused,
+        }
+    }
+}
+
 impl From<LiveSignal> for SignalAnswer {
     fn from(signal: LiveSignal) -> Self {
         Self {
@@ -235,18 +330,9 @@ impl From<LiveSignal> for SignalAnswer {
             shown: signal.shown,
             unit: signal.unit,
             at: signal.at,
-        }
-    }
-}
-
-impl From<LiveFault> for FaultStateAnswer {
-    fn from(fault: LiveFault) -> Self {
-        Self {
-            fault: fault.fault,
-            state: fault.state,
-            stage: fault.stage,
-            since: fault.since,
-            why: fault.why,
+            last: signal.last,
+            last_shown: signal.last_shown,
+            state: signal.state.as_str(),
         }
     }
 }

@@ -12,6 +12,8 @@ mod devices;
 
 mod device_action;
 
+mod fault_state;
+
 mod series;
 
 mod rejected;

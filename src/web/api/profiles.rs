@@ -1,5 +1,7 @@
 //! `GET /profiles` and `GET /profiles/{model}`: what the rules in force look for, and how the devices stand with them.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -109,12 +111,16 @@ pub(super) struct StageAnswer {
 }
 
 /// How the devices of the model stand with a fault.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = FaultCounts)]
 pub(super) struct CountsAnswer {
     judged: u64,
+    /// Too few values so far.
     learning: u64,
     blind: u64,
+    /// Those by reason: `frozen`, `held_back`, `not_now`, `no_signal`, `stale`, `invalid` or `no_result`.
+    #[schema(value_type = BTreeMap<String, u64>)]
+    blind_by: BTreeMap<SmolStr, u64>,
     pending: u64,
     active: u64,
 }
@@ -144,7 +150,7 @@ pub(super) async fn profile(
     };
     let counts = state.backend.fault_counts(&model).await;
     let rule = |fault: &Fault| {
-        let counts = counts.get(&fault.name).copied().unwrap_or_default();
+        let counts = counts.get(&fault.name).cloned().unwrap_or_default();
         rule(&*state.backend, &program, fault, counts)
     };
     Ok(Json(ProfileDetailAnswer {
@@ -207,6 +213,7 @@ fn rule(
             judged: counts.judged,
             learning: counts.learning,
             blind: counts.blind,
+            blind_by: counts.blind_by,
             pending: counts.pending,
             active: counts.active,
         },

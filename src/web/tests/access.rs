@@ -114,7 +114,7 @@ async fn the_descriptions_references_all_lead_somewhere() {
 async fn an_unknown_address_is_a_problem() {
     let site = site().await;
     for path in [
-        "/",
+        "/nothing",
         "/api/v1",
         "/api/v1/ticket",
         "/api/v1/tickets/T-1/x",

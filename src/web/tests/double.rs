@@ -19,7 +19,7 @@ use crate::telemetry::{Control, DeviceId, Position, RawMessage, Text, TicketActi
 use crate::web::{
     ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveDevice,
     LiveFault, RefusalKind, SeriesAround, SeriesQuery, SeriesRead, SeriesReadError, SeriesSample,
-    SubmitError, WordList,
+    SubmitError, Understood, Unwritten, WordList,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_120);
@@ -35,6 +35,12 @@ pub(super) struct Double {
     pub(super) full: AtomicBool,
     /// It is not ready.
     pub(super) sick: AtomicBool,
+    /// What it knows of a device, by serial; of others it knows little.
+    pub(super) alive: Mutex<BTreeMap<String, LiveDevice>>,
+    /// Messages in its journal, newest first; while empty it makes some up.
+    pub(super) heard: Mutex<Vec<HeardMessage>>,
+    /// What is not in the store yet.
+    pub(super) unwritten: Mutex<BTreeMap<DeviceId, Unwritten>>,
 }
 
 impl Double {
@@ -46,6 +52,9 @@ impl Double {
             stuck: AtomicBool::new(false),
             full: AtomicBool::new(false),
             sick: AtomicBool::new(false),
+            alive: Mutex::default(),
+            heard: Mutex::default(),
+            unwritten: Mutex::default(),
         }
     }
 
@@ -110,6 +119,10 @@ impl Backend for Double {
     }
 
     fn live(&self, device: &DeviceId) -> BoxFuture<'static, Option<LiveDevice>> {
+        let alive = self.alive.lock().expect("no test panicked");
+        if let Some(live) = alive.get(device.serial()).cloned() {
+            return async move { Some(live) }.boxed();
+        }
         let live = (device.serial() == "TSF5-000123").then(|| LiveDevice {
             signals: Vec::new(),
             faults: vec![LiveFault {
@@ -118,9 +131,19 @@ impl Backend for Double {
                 stage: None,
                 since: None,
                 why: Some(Text::new("no water temperature", "无水温")),
+                blind: None,
+                stages: Vec::new(),
+                rechecking: false,
+                shadow: false,
             }],
+            ..LiveDevice::default()
         });
         async move { live }.boxed()
+    }
+
+    fn unwritten(&self, _: Vec<DeviceId>) -> BoxFuture<'static, BTreeMap<DeviceId, Unwritten>> {
+        let unwritten = self.unwritten.lock().expect("no test panicked").clone();
+        async move { unwritten }.boxed()
     }
 
     fn fault_counts(&self, _: &str) -> BoxFuture<'static, BTreeMap<SmolStr, FaultCounts>> {
@@ -138,6 +161,14 @@ impl Backend for Double {
         before: Option<Position>,
         limit: usize,
     ) -> BoxFuture<'static, Result<HeardPage, HeardError>> {
+        let heard = self.heard.lock().expect("no test panicked").clone();
+        if !heard.is_empty() {
+            let page = HeardPage {
+                items: heard,
+                next: None,
+            };
+            return async move { Ok(page) }.boxed();
+        }
         // The positions of the rejected messages, and a binary one before them.
         let newest = before.map_or(6, |before| before.0 - 1);
         let items = (3..=newest).rev().take(limit).map(|position| HeardMessage {
@@ -159,10 +190,37 @@ impl Backend for Double {
                 content_type: None,
                 oversize: None,
             },
+            understood: Understood::Nothing,
         });
         let items: Vec<_> = items.collect();
         let next = items.last().map(|item| item.position);
         async move { Ok(HeardPage { items, next }) }.boxed()
+    }
+
+    fn traffic(&self) -> crate::web::Traffic {
+        let counts = |received, rejected| crate::web::TrafficCounts {
+            received,
+            decoded: received - rejected,
+            rejected,
+            duplicate: 0,
+        };
+        let bucket = |n: i64, counts| crate::web::TrafficBucket {
+            at: NOW - n * 30_000,
+            counts,
+        };
+        crate::web::Traffic {
+            since: NOW - 60_000,
+            bucket_ms: 30_000,
+            buckets: vec![bucket(2, counts(30, 0)), bucket(1, counts(60, 3))],
+        }
+    }
+
+    fn backlog(&self) -> crate::web::Backlog {
+        crate::web::Backlog {
+            detection: 2,
+            series: 7,
+            journal_bytes: 3 << 20,
+        }
     }
 
     fn readiness(&self) -> Vec<Check> {
@@ -379,6 +437,7 @@ fn scale(warn: StageRule) -> Fault {
         state: RuleState::Live,
         signals: vec![0],
         nodes: Vec::new(),
+        written: Vec::new(),
         hash: 1,
     }
 }

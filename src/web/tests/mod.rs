@@ -4,9 +4,17 @@ mod access;
 
 mod actions;
 
+mod browser;
+
+mod device;
+
 mod double;
 
 mod events;
+
+mod overviews;
+
+mod pages;
 
 mod reads;
 
@@ -79,6 +87,9 @@ async fn site_that_waits(answer_wait: Duration) -> Site {
         tokens: Tokens::single("admin", TOKEN),
         registry: Arc::new(registry),
         closing: closing.subscribe(),
+        site: crate::web::Site {
+            timezone: chrono_tz::Asia::Shanghai,
+        },
     };
     let router = assemble(handles, answer_wait);
     Site {

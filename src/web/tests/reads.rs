@@ -280,7 +280,7 @@ async fn profiles_tell_their_faults_and_how_devices_stand() {
     assert_eq!(rule["full"], Value::Null);
     assert_eq!(
         rule["devices"],
-        serde_json::json!({"judged": 7, "learning": 2, "blind": 0, "pending": 0, "active": 0})
+        serde_json::json!({"judged": 7, "learning": 2, "blind": 0, "blind_by": {}, "pending": 0, "active": 0})
     );
     assert_eq!(profile.body["parts"][0]["number"], "FILTER-F5");
 }

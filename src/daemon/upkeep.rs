@@ -1,0 +1,79 @@
+//! What is looked after while the daemon runs and belongs to nobody else: gauges, the series store's health and retention.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::clock;
+use super::metrics::Consumer;
+use super::series::CONSUMER;
+use super::shared::Shared;
+use crate::config::Config;
+use crate::journal::Journal;
+use crate::series::Series;
+use crate::series::SeriesStatus;
+use crate::series::SeriesStore as _;
+
+/// How often numbers that nobody reports are looked up, and old points are forgotten.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often, in looks, a series store that was not ready is asked again for its bucket.
+const BUCKET_EVERY: u32 = 10;
+/// How often, in looks, the series store is told how long to keep points.
+const KEEP_EVERY: u32 = 3_600;
+
+/// Looks after what nobody else does: gauges, the series store's health, its retention.
+pub(super) async fn keep(
+    journal: Journal,
+    series: Series,
+    config: Config,
+    shared: Arc<Shared>,
+    status: watch::Receiver<SeriesStatus>,
+) {
+    let mut bucket_ready = false;
+    let retention = config
+        .influxdb
+        .as_ref()
+        .map_or(config.series.retention, |influxdb| influxdb.retention);
+    for look in 0_u32.. {
+        shared.look_at_traffic(clock::wall());
+        let bytes = i64::try_from(journal.stats().bytes).unwrap_or(i64::MAX);
+        shared.metrics.journal_bytes.set(bytes);
+        let behind = journal.last().0.saturating_sub(shared.series_written().0);
+        let consumer = Consumer {
+            consumer: CONSUMER.into(),
+        };
+        shared
+            .metrics
+            .journal_lag
+            .get_or_create(&consumer)
+            .set(i64::try_from(behind).unwrap_or(i64::MAX));
+        if look % KEEP_EVERY == 0 || (!bucket_ready && look % BUCKET_EVERY == 0) {
+            bucket_ready = ensure_series(&series, retention).await;
+        }
+        match &*status.borrow() {
+            SeriesStatus::Working => shared.well("series"),
+            SeriesStatus::Retrying { reason } | SeriesStatus::Stopped { reason } => {
+                shared.trouble("series", reason);
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Creates the bucket where it is missing and sets how long points are kept.
+async fn ensure_series(series: &Series, retention: Option<Duration>) -> bool {
+    if let Series::Influx(influx) = series
+        && let Err(error) = influx.ensure_bucket().await
+    {
+        tracing::warn!(error = %error, "InfluxDB is not ready; tickets do not wait for it");
+        return false;
+    }
+    match series.keep(retention, clock::wall()).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(error = %error, "the series store does not take its retention; trying again");
+            false
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A journal in memory: holds back what it is told to, refuses, and remembers the order.
+
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::intake::sink::Done;
+use crate::intake::sink::Sink;
+use crate::intake::sink::SinkError;
+use crate::telemetry::Control;
+use crate::telemetry::RawMessage;
+use crate::telemetry::Record;
+
+/// How long anything may take that happens by itself, on a slow machine too.
+pub(super) const SOON: Duration = Duration::from_mins(1);
+
+#[derive(Default)]
+pub(super) struct MemoryJournal {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    kept: Vec<Record>,
+    appends: usize,
+    held: Vec<Done>,
+    holds: bool,
+    refuses: Option<SinkError>,
+    refusals: usize,
+}
+
+impl Sink for MemoryJournal {
+    fn append(&self, records: Vec<Record>, done: Done) {
+        let mut state = self.state.lock().unwrap();
+        if let Some(error) = state.refuses {
+            state.refusals += 1;
+            self.changed.notify_all();
+            drop(state);
+            done(Err(error));
+            return;
+        }
+        state.appends += 1;
+        state.kept.extend(records);
+        self.changed.notify_all();
+        if state.holds {
+            state.held.push(done);
+            return;
+        }
+        drop(state);
+        done(Ok(()));
+    }
+}
+
+impl MemoryJournal {
+    /// From now on it keeps, but says nothing.
+    pub(super) fn hold(&self) {
+        self.state.lock().unwrap().holds = true;
+    }
+
+    /// Says of everything that it is durable, and goes on so.
+    pub(super) fn release(&self) {
+        self.answer(Ok(()));
+        self.state.lock().unwrap().holds = false;
+    }
+
+    /// Answers what it holds, and holds on.
+    pub(super) fn answer(&self, result: Result<(), SinkError>) {
+        let held = std::mem::take(&mut self.state.lock().unwrap().held);
+        for done in held {
+            done(result);
+        }
+    }
+
+    pub(super) fn refuse(&self, error: Option<SinkError>) {
+        self.state.lock().unwrap().refuses = error;
+    }
+
+    pub(super) fn refusals(&self) -> usize {
+        self.state.lock().unwrap().refusals
+    }
+
+    pub(super) fn appends(&self) -> usize {
+        self.state.lock().unwrap().appends
+    }
+
+    /// What was given so far, durable or not: `topic=payload` of messages, `up` and `down` of the source.
+    pub(super) fn story(&self) -> Vec<String> {
+        self.state.lock().unwrap().kept.iter().map(told).collect()
+    }
+
+    /// The messages so far.
+    pub(super) fn messages(&self) -> Vec<RawMessage> {
+        let state = self.state.lock().unwrap();
+        let messages = state.kept.iter().filter_map(|record| match record {
+            Record::Message(message) => Some(message.clone()),
+            _ => None,
+        });
+        messages.collect()
+    }
+
+    /// Blocks the thread until so many messages are here. In a paused runtime no time passes meanwhile.
+    pub(super) fn wait_for(&self, count: usize) -> Vec<String> {
+        self.wait_until(&format!("{count} messages"), |state| {
+            let is_message = |record: &&Record| matches!(record, Record::Message(_));
+            state.kept.iter().filter(is_message).count() >= count
+        })
+    }
+
+    fn wait_until(&self, what: &str, reached: impl Fn(&State) -> bool) -> Vec<String> {
+        let guard = self.state.lock().unwrap();
+        let (guard, waited) = self
+            .changed
+            .wait_timeout_while(guard, SOON, |state| !reached(state))
+            .unwrap();
+        let story: Vec<String> = guard.kept.iter().map(told).collect();
+        drop(guard);
+        assert!(!waited.timed_out(), "waited in vain for {what}: {story:?}");
+        story
+    }
+}
+
+fn told(record: &Record) -> String {
+    match record {
+        Record::Message(message) => format!(
+            "{}={}",
+            message.topic,
+            String::from_utf8_lossy(&message.payload)
+        ),
+        Record::Control(Control::SourceUp { source }) => format!("up {source}"),
+        Record::Control(Control::SourceDown { source }) => format!("down {source}"),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,87 @@
+### 各页共用的文字：页框、状态、登录、拒绝。
+
+frame-skip = 跳到正文
+frame-main = 主导航
+frame-queue = 待办工单
+frame-fleet = 设备总览
+frame-profiles = 型号档案
+frame-find = 查找工单、序列号或用户编号
+frame-find-hint = 工单、序列号、用户编号
+frame-theme = 外观
+frame-theme-system = 跟随系统
+frame-theme-light = 浅色
+frame-theme-dark = 深色
+frame-keys-on = 启用单键操作
+frame-save = 保存
+frame-sign-out = 退出登录
+frame-times = 时间均为当地时间：{ $zone }。
+frame-healthy = 接入全部正常
+frame-unhealthy = { $part }：{ $detail }
+frame-cases = { $n } 件
+frame-nobody = 尚无人负责
+frame-live = 实时，{ $time }
+frame-live-changed-one = 1 件有变化，点此显示
+frame-live-changed = 件有变化，点此显示
+frame-live-lost = 实时更新已中断。页面显示的是中断前的内容，恢复后会自动重新连接。
+frame-between = {"　"}
+frame-as-of = 截至 { $time }
+frame-page-before = 上一页
+frame-page-after = 下一页
+frame-path = 路径
+frame-as-table = 以表格查看数值
+frame-from = 起
+frame-reload = 立即刷新
+frame-saved = 已保存。
+frame-taken = 已受理，几秒后在此显示。
+
+severity-s1 = S1 安全
+severity-s2 = S2 紧急
+severity-s3 = S3 常规
+severity-s4 = S4 提醒
+
+status-new = 待受理
+status-acknowledged = 已受理
+status-in-progress = 处理中
+status-waiting = 等待中
+status-waiting-customer = 等客户
+status-waiting-part = 等备件
+status-waiting-visit = 等上门
+status-resolved = 已解决
+status-closed = 已关闭
+status-cancelled = 已取消
+
+fault-learning = 学习中
+fault-normal = 正常
+fault-pending = 待确认
+fault-active = 已触发
+fault-active-warning = 已触发，预警
+fault-active-fault = 已触发，故障
+fault-clearing = 恢复中
+fault-blind = 无法判断
+
+login-title = 登录
+login-motto = 故障未报，维修先行。
+login-token = 管理员令牌
+login-where = Foremend 启动时已告知其位置，在数据目录中的文件
+login-then = 登录后将前往 { $where }。
+login-wrong = 令牌不正确，请检查末尾是否缺少字符。还可尝试 { $left } 次，之后需等待 5 分钟。
+login-paused = 来自您地址的错误令牌过多，请在 { $wait }后重试。
+
+refusal-to-queue = 前往待办工单
+refusal-no-ticket = 没有工单 { $id }
+refusal-latest = 最新的工单是 { $id }。可按序列号或用户编号查找。
+refusal-no-ticket-yet = 尚未开过工单。
+refusal-no-device = 没有设备 { $device }
+refusal-no-device-why = 该设备从未发来可识别的消息。请按序列号查找，或在设备总览中查看被拒绝的消息。
+refusal-no-profile = 没有型号 { $model } 的档案
+refusal-no-profile-why = 每个型号对应档案文件夹中的一个文件，已有型号见型号档案页。
+refusal-no-page = { $path } 处没有内容
+refusal-no-page-why = 地址可能已失效或输入有误。请按工单或序列号查找。
+refusal-foreign = 表单未被接受
+refusal-foreign-why = 表单来自其他网站，或登录已过期。未做任何更改。请重新打开页面再操作一次。
+refusal-too-large = 表单过大
+refusal-too-large-why = 内容超过 64 KiB。未做任何更改。请缩短后重新提交。
+refusal-failed = 页面无法生成
+refusal-failed-why = 存储未响应。消息仍在接收，没有丢失。请重试，或将下方编号告知管理员。
+refusal-number = 编号：
+refusal-said = 无法执行

@@ -1,0 +1,44 @@
+### 型号档案：用平实的话说明每种故障。
+
+profile-lead = { $devices } 台设备上监测 { $faults } 种故障，30 天内共开出 { $tickets } 张工单。
+profile-models = 型号
+profile-meaning = 已判断：数据足够。学习中：基线尚未完成。无法判断：条件不符、缺少信号或使用太少。属实：在计入统计的结论中确认有问题的比例。
+profile-warning = 预警
+profile-fault = 故障
+profile-ends = 恢复
+profile-then = 处理
+profile-recheck = 复查
+profile-latched = 需人工或更换部件后解除。
+profile-fault-latched = 故障阶段需人工或更换部件后解除。
+profile-parts-of = 备件 { $parts }。
+profile-stop = 。
+profile-gap = {""}
+profile-comma = ，
+profile-live = 启用
+profile-shadow = 影子
+profile-off = 停用
+profile-opened = 30 天工单
+profile-right = 核实后属实
+profile-right-of = { $percent }，{ $checked } 件中 { $right } 件
+profile-likely = 可能在 { $low }～{ $high }
+profile-right-none = 尚无
+profile-right-needs = 需要 { $least } 个结论
+profile-right-unknown = 尚不可知
+profile-right-few = { $checked } 件中 { $right } 件属实；需要 { $least } 个结论
+profile-n-judged = 已判断 { $n }：
+profile-n-normal = 正常 { $n }
+profile-n-pending = 待确认 { $n }
+profile-n-active = 已触发 { $n }
+profile-n-learning = 学习中 { $n }
+profile-n-blind = 无法判断 { $n }
+profile-written = 规则原文
+profile-parts = 备件
+
+blind-frozen = { $n } 台因内部错误暂停
+blind-held-back = { $n } 台被其他故障抑制
+blind-not-now = { $n } 台不在判断条件内
+blind-no-signal = { $n } 台从未发送所需信号
+blind-stale = { $n } 台没有新读数
+blind-invalid = { $n } 台读数超出传感器范围
+blind-learning = { $n } 台数据尚少
+blind-no-result = { $n } 台使用太少
