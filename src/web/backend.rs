@@ -226,6 +226,21 @@ pub trait SeriesRead: Send + Sync + 'static {
         &self,
         query: SeriesQuery,
     ) -> BoxFuture<'static, Result<Vec<SeriesSample>, SeriesReadError>>;
+
+    /// What lies around a range: the newest number before it, and how far the field reaches.
+    fn around(
+        &self,
+        query: SeriesQuery,
+    ) -> BoxFuture<'static, Result<SeriesAround, SeriesReadError>>;
+}
+
+/// What lies around a range of a field. With it a chart of a seldom sent signal begins with a value, and knows where to scroll.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SeriesAround {
+    /// The newest number before the range.
+    pub before: Option<(Timestamp, f64)>,
+    /// When the first and the last value of the field are, inside the range or not.
+    pub extent: Option<(Timestamp, Timestamp)>,
 }
 
 /// Which numbers are read.

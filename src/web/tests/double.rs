@@ -18,8 +18,8 @@ use crate::store::{Batch, Store};
 use crate::telemetry::{Control, DeviceId, Position, RawMessage, Text, TicketAction, Timestamp};
 use crate::web::{
     ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage,
-    LiveConnection, LiveDevice, LiveFault, RefusalKind, SeriesQuery, SeriesRead, SeriesReadError,
-    SeriesSample, SubmitError, Understood, Unwritten, WordList,
+    LiveConnection, LiveDevice, LiveFault, RefusalKind, SeriesAround, SeriesQuery, SeriesRead,
+    SeriesReadError, SeriesSample, SubmitError, Understood, Unwritten, WordList,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_120);
@@ -366,6 +366,18 @@ impl SeriesRead for ThreeValues {
             Ok((0..3).map(sample).collect())
         }
         .boxed()
+    }
+
+    fn around(
+        &self,
+        query: SeriesQuery,
+    ) -> BoxFuture<'static, Result<SeriesAround, SeriesReadError>> {
+        let from = query.from;
+        let around = SeriesAround {
+            before: Some((from - 1, 0.5)),
+            extent: Some((from - 1, from + 2)),
+        };
+        async move { Ok(around) }.boxed()
     }
 }
 
