@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use smol_str::SmolStr;
 
 use super::connection::LiveConnection;
+use crate::decode::{Hint, Understanding};
 use crate::detect::{Blind, StageView, TermView};
 use crate::profile::{Program, Stage};
 use crate::telemetry::{Control, DeviceId, Measurement, Position, RawMessage, Text, Timestamp};
@@ -71,6 +72,9 @@ pub trait Backend: Send + Sync + 'static {
     fn connections(&self, _device: &DeviceId) -> Vec<LiveConnection> {
         Vec::new()
     }
+
+    /// What would be understood of a message that came now; nothing is stored.
+    fn decode(&self, message: &RawMessage, received_at: Timestamp) -> Understanding;
 
     /// What has to work before the daemon is ready, beside the store.
     fn readiness(&self) -> Vec<Check>;
@@ -176,6 +180,8 @@ pub struct HeardMessage {
     pub message: RawMessage,
     /// What decoding makes of it.
     pub understood: Understood,
+    /// What is probably wrong with it.
+    pub hints: Vec<Hint>,
 }
 
 /// What decoding makes of a message when it looks once more. Whether it was refused then is in the store.

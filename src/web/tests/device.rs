@@ -343,6 +343,7 @@ async fn whatever_a_device_says_of_itself_is_text() {
             received_at: NOW,
             message,
             understood: Understood::Said(said),
+            hints: Vec::new(),
         });
     knows(
         &site,
@@ -428,6 +429,7 @@ async fn messages_show_what_was_understood_and_what_was_wrong() {
             oversize: None,
         },
         understood,
+        hints: Vec::new(),
     };
     let said = |values, event: Option<&str>| {
         Understood::Said(Said {

@@ -191,6 +191,7 @@ impl Backend for Double {
                 oversize: None,
             },
             understood: Understood::Nothing,
+            hints: Vec::new(),
         });
         let items: Vec<_> = items.collect();
         let next = items.last().map(|item| item.position);
@@ -221,6 +222,16 @@ impl Backend for Double {
             series: 7,
             journal_bytes: 3 << 20,
         }
+    }
+
+    fn decode(&self, message: &RawMessage, received_at: Timestamp) -> crate::decode::Understanding {
+        let profiles = crate::profile::Profiles::default();
+        let context = crate::decode::Context {
+            profiles: &profiles,
+            offset_s: 8 * 3_600,
+        };
+        let mut memory = crate::decode::DecodeState::new();
+        crate::decode::understand(&mut memory, context, received_at, message)
     }
 
     fn readiness(&self) -> Vec<Check> {
