@@ -33,10 +33,13 @@ use crate::pipeline::Answer;
 use crate::profile::Program;
 use crate::series::RangeQuery;
 use crate::series::Series;
+use crate::series::SeriesError;
 use crate::series::SeriesStore as _;
+use crate::series::Value;
 use crate::telemetry::Control;
 use crate::telemetry::DeviceId;
 use crate::telemetry::Entry;
+use crate::telemetry::FieldValue;
 use crate::telemetry::Position;
 use crate::telemetry::RawMessage;
 use crate::telemetry::Record;
@@ -52,6 +55,7 @@ use crate::web::HeardPage;
 use crate::web::LiveConnection;
 use crate::web::LiveDevice;
 use crate::web::RefusalKind;
+use crate::web::SeriesAround;
 use crate::web::SeriesQuery;
 use crate::web::SeriesRead;
 use crate::web::SeriesReadError;
@@ -383,28 +387,8 @@ impl SeriesRead for SeriesReader {
     ) -> BoxFuture<'static, Result<Vec<SeriesSample>, SeriesReadError>> {
         let series = self.0.clone();
         async move {
-            let SeriesQuery {
-                measurement,
-                device,
-                field,
-                from,
-                to,
-                points,
-            } = query;
-            let query = RangeQuery {
-                measurement,
-                device,
-                field,
-                from,
-                to,
-                points,
-            };
-            let samples = series
-                .range(&query)
-                .await
-                .map_err(|error| SeriesReadError {
-                    reason: error.to_string(),
-                })?;
+            let query = range_query(query);
+            let samples = series.range(&query).await.map_err(read_error)?;
             Ok(samples
                 .into_iter()
                 .map(|sample| SeriesSample {
@@ -416,5 +400,62 @@ impl SeriesRead for SeriesReader {
                 .collect())
         }
         .boxed()
+    }
+
+    fn around(
+        &self,
+        query: SeriesQuery,
+    ) -> BoxFuture<'static, Result<SeriesAround, SeriesReadError>> {
+        let series = self.0.clone();
+        async move {
+            let SeriesQuery {
+                measurement,
+                device,
+                field,
+                from,
+                ..
+            } = query;
+            let (before, extent) = tokio::join!(
+                series.before(measurement, &device, &field, from),
+                series.extent(measurement, &device, &field),
+            );
+            let extent = extent.map_err(read_error)?;
+            Ok(SeriesAround {
+                before: match before.map_err(read_error)? {
+                    Some(Value {
+                        at,
+                        value: FieldValue::Float(number),
+                    }) => Some((at, number)),
+                    _ => None,
+                },
+                extent: extent.map(|extent| (extent.first, extent.last)),
+            })
+        }
+        .boxed()
+    }
+}
+
+fn range_query(query: SeriesQuery) -> RangeQuery {
+    let SeriesQuery {
+        measurement,
+        device,
+        field,
+        from,
+        to,
+        points,
+    } = query;
+    RangeQuery {
+        measurement,
+        device,
+        field,
+        from,
+        to,
+        points,
+    }
+}
+
+fn read_error(error: SeriesError) -> SeriesReadError {
+    SeriesReadError {
+        reason: error.to_string(),
     }
 }

@@ -205,9 +205,11 @@ impl DecodeState {
     /// Whose message this is, as far as its topic tells.
     #[must_use]
     pub fn device_of(&self, message: &RawMessage) -> Option<DeviceId> {
-        let device = match topic::route(&self.settings.sources, &message.topic).ok()? {
-            Route::Native { device, .. } => device.parse(),
-            Route::Plain { device, .. } => device.parse(),
+        let (sources, topic) = (&self.settings.sources, &message.topic);
+        let device = match topic::route(sources, topic) {
+            Ok(Route::Native { device, .. }) => device.parse(),
+            Ok(Route::Plain { device, .. }) => device.parse(),
+            Err(_) => topic::device_without_kind(sources, topic)?.parse(),
         };
         device.ok()
     }

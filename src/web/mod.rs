@@ -18,6 +18,8 @@ mod fresh;
 
 mod guard;
 
+mod live;
+
 mod once;
 
 mod api;
@@ -49,9 +51,9 @@ use problem::Problem;
 pub use auth::{ADMIN_TOKEN_FILE, Caller, TokenError, Tokens};
 pub use backend::{
     ActionOutcome, Backend, Backlog, Check, FaultCounts, HeardError, HeardMessage, HeardPage,
-    LiveClock, LiveDerive, LiveDevice, LiveFault, LiveSignal, RefusalKind, Said, SeriesQuery,
-    SeriesRead, SeriesReadError, SeriesSample, SignalState, SubmitError, Traffic, TrafficBucket,
-    TrafficCounts, Understood, Unwritten, WordList,
+    LiveClock, LiveDerive, LiveDevice, LiveFault, LiveSignal, RefusalKind, Said, SeriesAround,
+    SeriesQuery, SeriesRead, SeriesReadError, SeriesSample, SignalState, SubmitError, Traffic,
+    TrafficBucket, TrafficCounts, Understood, Unwritten, WordList,
 };
 pub use connection::LiveConnection;
 pub use serve::serve;

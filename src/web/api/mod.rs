@@ -33,6 +33,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::WebState;
 
 pub(super) use events::FOLLOWERS_LIMIT;
+pub(super) use ticket_action::perform as act_on_ticket;
 
 /// One address.
 pub(super) struct Route {

@@ -17,9 +17,9 @@ use crate::profile::{
 use crate::store::{Batch, Store};
 use crate::telemetry::{Control, DeviceId, Position, RawMessage, Text, TicketAction, Timestamp};
 use crate::web::{
-    ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveDevice,
-    LiveFault, RefusalKind, SeriesQuery, SeriesRead, SeriesReadError, SeriesSample, SubmitError,
-    Understood, Unwritten, WordList,
+    ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage,
+    LiveConnection, LiveDevice, LiveFault, RefusalKind, SeriesAround, SeriesQuery, SeriesRead,
+    SeriesReadError, SeriesSample, SubmitError, Understood, Unwritten, WordList,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_120);
@@ -39,6 +39,8 @@ pub(super) struct Double {
     pub(super) alive: Mutex<BTreeMap<String, LiveDevice>>,
     /// Messages in its journal, newest first; while empty it makes some up.
     pub(super) heard: Mutex<Vec<HeardMessage>>,
+    /// Who speaks for its devices.
+    pub(super) connected: Mutex<Vec<LiveConnection>>,
     /// What is not in the store yet.
     pub(super) unwritten: Mutex<BTreeMap<DeviceId, Unwritten>>,
 }
@@ -54,6 +56,7 @@ impl Double {
             sick: AtomicBool::new(false),
             alive: Mutex::default(),
             heard: Mutex::default(),
+            connected: Mutex::default(),
             unwritten: Mutex::default(),
         }
     }
@@ -139,6 +142,10 @@ impl Backend for Double {
             ..LiveDevice::default()
         });
         async move { live }.boxed()
+    }
+
+    fn connections(&self, _: &DeviceId) -> Vec<LiveConnection> {
+        self.connected.lock().expect("no test panicked").clone()
     }
 
     fn unwritten(&self, _: Vec<DeviceId>) -> BoxFuture<'static, BTreeMap<DeviceId, Unwritten>> {
@@ -333,6 +340,8 @@ fn carry_out(ticket: &mut Ticket, action: TicketAction) -> Option<SmolStr> {
 /// A series of three values; a signal named `broken` cannot be read.
 pub(super) struct ThreeValues {
     pub(super) asked: Mutex<Vec<SeriesQuery>>,
+    /// It does not answer.
+    pub(super) down: AtomicBool,
 }
 
 impl SeriesRead for ThreeValues {
@@ -340,7 +349,7 @@ impl SeriesRead for ThreeValues {
         &self,
         query: SeriesQuery,
     ) -> BoxFuture<'static, Result<Vec<SeriesSample>, SeriesReadError>> {
-        let broken = query.field == "broken";
+        let broken = query.field == "broken" || self.down.load(Ordering::Relaxed);
         let from = query.from;
         self.asked.lock().expect("no test panicked").push(query);
         async move {
@@ -357,6 +366,18 @@ impl SeriesRead for ThreeValues {
             Ok((0..3).map(sample).collect())
         }
         .boxed()
+    }
+
+    fn around(
+        &self,
+        query: SeriesQuery,
+    ) -> BoxFuture<'static, Result<SeriesAround, SeriesReadError>> {
+        let from = query.from;
+        let around = SeriesAround {
+            before: Some((from - 1, 0.5)),
+            extent: Some((from - 1, from + 2)),
+        };
+        async move { Ok(around) }.boxed()
     }
 }
 
