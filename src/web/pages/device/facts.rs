@@ -8,7 +8,7 @@ use crate::telemetry::SECOND_MS;
 use crate::telemetry::Timestamp;
 use crate::telemetry::Verdict;
 use crate::web::backend::LiveClock;
-use crate::web::backend::LiveConnection;
+use crate::web::LiveConnection;
 use crate::web::pages::frame::Frame;
 use crate::web::pages::parts;
 use crate::web::pages::parts::Markup;
