@@ -24,6 +24,8 @@ mod health;
 
 mod messages;
 
+mod decode;
+
 mod openapi;
 
 use axum::routing::{MethodRouter, get, post};
@@ -67,6 +69,7 @@ pub(super) fn protected() -> Vec<Route> {
         read("/api/v1/series", get(series::series)),
         read("/api/v1/rejected", get(rejected::rejected)),
         write("/api/v1/rejected/replay", post(rejected::replay)),
+        write("/api/v1/decode", post(decode::decode)),
         read("/api/v1/profiles", get(profiles::profiles)),
         read("/api/v1/profiles/{model}", get(profiles::profile)),
     ]

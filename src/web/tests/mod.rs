@@ -8,6 +8,8 @@ mod browser;
 
 mod device;
 
+mod device_forms;
+
 mod double;
 
 mod events;
