@@ -126,7 +126,8 @@ fn read(state: &WebState, posted: &Posted) -> Result<Map<String, Value>, String>
             text(t, fields, "note", &mut out)?;
         }
         "comment" => {
-            if !text(t, fields, "text", &mut out)? {
+            let written = text(t, fields, "text", &mut out)?;
+            if !written {
                 return Err(say("ticket-bad-comment"));
             }
         }

@@ -17,6 +17,9 @@ use crate::web::pages::visit::Fields;
 use super::gather::Gathered;
 use super::story::verdict_words;
 
+/// A choice in a form: value, words, chosen.
+type Choice = (String, String, bool);
+
 /// What became of a form that was sent just now.
 #[derive(Clone, Debug, Default)]
 pub(in crate::web::pages) struct Tried {
@@ -48,7 +51,7 @@ pub(super) struct Forms {
     pub(super) assignee: Option<SmolStr>,
     pub(super) people: Vec<SmolStr>,
     /// Groups of verdicts: heading, then value, words, chosen.
-    pub(super) verdicts: Vec<(String, Vec<(String, String, bool)>)>,
+    pub(super) verdicts: Vec<(String, Vec<Choice>)>,
     /// Part number, name, ticked.
     pub(super) parts: Vec<(SmolStr, String, bool)>,
     /// Value, words, chosen.
@@ -184,10 +187,7 @@ impl Forms {
 }
 
 /// The verdicts by what they count as.
-fn verdicts(
-    frame: &Frame,
-    chosen: &impl Fn(&str, &str) -> bool,
-) -> Vec<(String, Vec<(String, String, bool)>)> {
+fn verdicts(frame: &Frame, chosen: &impl Fn(&str, &str) -> bool) -> Vec<(String, Vec<Choice>)> {
     const VERDICTS: [Verdict; 10] = [
         Verdict::ConfirmedFault,
         Verdict::Consumable,

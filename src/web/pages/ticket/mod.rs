@@ -320,12 +320,11 @@ fn message(state: &WebState, all: &Gathered) -> Option<Message> {
                 break;
             };
             out.push_str(before);
-            match product.filter(|_| place == "name") {
-                Some(product) => out.push_str(product.of(lang)),
-                None => {
-                    gaps = true;
-                    out.push('…');
-                }
+            if let Some(product) = product.filter(|_| place == "name") {
+                out.push_str(product.of(lang));
+            } else {
+                gaps = true;
+                out.push('…');
             }
             rest = after;
         }
