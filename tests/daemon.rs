@@ -31,6 +31,9 @@ mod refusals;
 #[path = "daemon/outages.rs"]
 mod outages;
 
+#[path = "daemon/retention.rs"]
+mod retention;
+
 #[path = "daemon/brokers.rs"]
 mod brokers;
 

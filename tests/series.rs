@@ -18,6 +18,12 @@ mod given;
 #[path = "series/keeping.rs"]
 mod keeping;
 
+#[path = "series/killed.rs"]
+mod killed;
+
+#[path = "series/over_time.rs"]
+mod over_time;
+
 #[path = "series/mishaps.rs"]
 mod mishaps;
 

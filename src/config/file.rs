@@ -10,6 +10,7 @@ use smol_str::SmolStr;
 
 use super::listener::{ListenerFile, check_listener};
 use super::quantity::{parse_bytes, parse_duration_ms};
+use super::series::{SeriesFile, check_series};
 use super::{Broker, Config, Http, Influxdb, JournalLimits, Places, Secret};
 use crate::telemetry::{LISTENER, Settings, SourceSetting};
 
@@ -71,6 +72,7 @@ pub(super) struct ConfigFile {
     influxdb: Option<InfluxdbFile>,
     profiles: ProfilesFile,
     journal: JournalFile,
+    series: SeriesFile,
 }
 
 #[derive(Debug, Deserialize)]
@@ -248,6 +250,7 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
         }
         brokers.push(broker);
     }
+    let series = check_series(&file.series, file.influxdb.is_some())?;
     let data_dir = base.join(file.data.dir);
     let listener = check_listener(file.listener, !brokers.is_empty(), &data_dir, base)?;
     Ok(Config {
@@ -266,6 +269,7 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
             max_bytes: parse_bytes(&file.journal.max_bytes)
                 .map_err(|why| wrong("journal.max_bytes", format!("journal.max_bytes: {why}")))?,
         },
+        series,
     })
 }
 

@@ -8,6 +8,7 @@ mod listener;
 mod load;
 mod profiles;
 mod quantity;
+mod series;
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,8 @@ pub struct Config {
     pub profiles_dir: PathBuf,
     /// The durable log.
     pub journal: JournalLimits,
+    /// The embedded series store.
+    pub series: SeriesLimits,
 }
 
 /// The directories of the settings, for commands that need nothing else.
@@ -106,6 +109,13 @@ pub struct Influxdb {
     /// Token, read from `token_file`.
     pub token: Secret,
     /// How long the bucket keeps points when Foremend creates it; `None`: for ever.
+    pub retention: Option<Duration>,
+}
+
+/// `[series]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeriesLimits {
+    /// How long the embedded store keeps points; `None`: for ever. That of an InfluxDB is [`Influxdb::retention`].
     pub retention: Option<Duration>,
 }
 

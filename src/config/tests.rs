@@ -68,6 +68,24 @@ fn a_broker_and_an_influxdb_are_read() {
 }
 
 #[test]
+fn the_embedded_series_are_kept_for_a_year_unless_told_otherwise() {
+    let days = |days: u64| Some(Duration::from_hours(24 * days));
+    for (text, expected) in [
+        ("", days(400)),
+        ("[series]\nretention = \"30 d\"\n", days(30)),
+        ("[series]\nretention = \"forever\"\n", None),
+    ] {
+        let config = check_text(text).expect("right");
+        assert_eq!(config.series.retention, expected, "{text}");
+    }
+    let error = check_text(
+        "[series]\nretention = \"30 d\"\n[influxdb]\nurl = \"http://127.0.0.1:8086\"\norg = \"home\"\nbucket = \"telemetry\"\ntoken_file = \"influx-token\"\n",
+    )
+    .expect_err("it would do nothing");
+    assert!(error.contains("influxdb.retention"), "{error}");
+}
+
+#[test]
 fn wrong_values_say_what_was_expected() {
     for (text, expected) in [
         ("[http]\nlisten = \"8700\"\n", "127.0.0.1:8700"),
@@ -83,6 +101,8 @@ fn wrong_values_say_what_was_expected() {
         ("[site]\ntimezone = \"Mars\"\n", "IANA"),
         ("[devices]\nunknown = \"maybe\"\n", "quarantine"),
         ("[journal]\nmax_age = \"35\"\n", "35 d"),
+        ("[series]\nretention = \"400\"\n", "forever"),
+        ("[series]\nretention = \"23 h\"\n", "at least 1 d"),
         (
             "[[source]]\nfilter = \"a/#\"\nconvention = \"json\"\n",
             "topic template",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use smol_str::SmolStr;
@@ -16,7 +17,11 @@ use super::messages;
 use super::shared::Question;
 use super::shared::Shared;
 use super::view;
+use super::zones;
+use crate::decode::Context;
 use crate::decode::DecodeState;
+use crate::decode::Understanding;
+use crate::decode::understand;
 use crate::desk::Refusal;
 use crate::desk::Reply;
 use crate::intake::SourceSnapshot;
@@ -28,11 +33,15 @@ use crate::pipeline::Answer;
 use crate::profile::Program;
 use crate::series::RangeQuery;
 use crate::series::Series;
+use crate::series::SeriesError;
 use crate::series::SeriesStore as _;
+use crate::series::Value;
 use crate::telemetry::Control;
 use crate::telemetry::DeviceId;
 use crate::telemetry::Entry;
+use crate::telemetry::FieldValue;
 use crate::telemetry::Position;
+use crate::telemetry::RawMessage;
 use crate::telemetry::Record;
 use crate::telemetry::Text;
 use crate::telemetry::Timestamp;
@@ -46,6 +55,7 @@ use crate::web::HeardPage;
 use crate::web::LiveConnection;
 use crate::web::LiveDevice;
 use crate::web::RefusalKind;
+use crate::web::SeriesAround;
 use crate::web::SeriesQuery;
 use crate::web::SeriesRead;
 use crate::web::SeriesReadError;
@@ -68,6 +78,8 @@ pub(super) struct DaemonBackend {
     pub(super) questions: mpsc::Sender<Question>,
     /// Knows the sources' settings, and nothing else: tells whose a message is.
     pub(super) sources: Arc<DecodeState>,
+    /// The place's time zone.
+    pub(super) timezone: Tz,
 }
 
 impl DaemonBackend {
@@ -234,7 +246,14 @@ impl Backend for DaemonBackend {
         let (journal, sources) = (self.journal.clone(), Arc::clone(&self.sources));
         let device = device.clone();
         let profiles = self.shared.profiles();
-        let look = move || messages::heard(&journal, &sources, &profiles, &device, before, limit);
+        let offset_s = zones::offset_s(self.timezone, clock::wall());
+        let look = move || {
+            let context = Context {
+                profiles: &profiles,
+                offset_s,
+            };
+            messages::heard(&journal, &sources, context, &device, before, limit)
+        };
         async move {
             match tokio::task::spawn_blocking(look).await {
                 Ok(Ok(page)) => Ok(page),
@@ -266,6 +285,16 @@ impl Backend for DaemonBackend {
             return Vec::new();
         };
         listener::connections(listener_status, &self.sources, device)
+    }
+
+    fn decode(&self, message: &RawMessage, received_at: Timestamp) -> Understanding {
+        let profiles = self.shared.profiles();
+        let context = Context {
+            profiles: &profiles,
+            offset_s: zones::offset_s(self.timezone, clock::wall()),
+        };
+        let mut memory = DecodeState::clone(&self.sources);
+        understand(&mut memory, context, received_at, message)
     }
 
     fn readiness(&self) -> Vec<Check> {
@@ -358,28 +387,8 @@ impl SeriesRead for SeriesReader {
     ) -> BoxFuture<'static, Result<Vec<SeriesSample>, SeriesReadError>> {
         let series = self.0.clone();
         async move {
-            let SeriesQuery {
-                measurement,
-                device,
-                field,
-                from,
-                to,
-                points,
-            } = query;
-            let query = RangeQuery {
-                measurement,
-                device,
-                field,
-                from,
-                to,
-                points,
-            };
-            let samples = series
-                .range(&query)
-                .await
-                .map_err(|error| SeriesReadError {
-                    reason: error.to_string(),
-                })?;
+            let query = range_query(query);
+            let samples = series.range(&query).await.map_err(read_error)?;
             Ok(samples
                 .into_iter()
                 .map(|sample| SeriesSample {
@@ -391,5 +400,62 @@ impl SeriesRead for SeriesReader {
                 .collect())
         }
         .boxed()
+    }
+
+    fn around(
+        &self,
+        query: SeriesQuery,
+    ) -> BoxFuture<'static, Result<SeriesAround, SeriesReadError>> {
+        let series = self.0.clone();
+        async move {
+            let SeriesQuery {
+                measurement,
+                device,
+                field,
+                from,
+                ..
+            } = query;
+            let (before, extent) = tokio::join!(
+                series.before(measurement, &device, &field, from),
+                series.extent(measurement, &device, &field),
+            );
+            let extent = extent.map_err(read_error)?;
+            Ok(SeriesAround {
+                before: match before.map_err(read_error)? {
+                    Some(Value {
+                        at,
+                        value: FieldValue::Float(number),
+                    }) => Some((at, number)),
+                    _ => None,
+                },
+                extent: extent.map(|extent| (extent.first, extent.last)),
+            })
+        }
+        .boxed()
+    }
+}
+
+fn range_query(query: SeriesQuery) -> RangeQuery {
+    let SeriesQuery {
+        measurement,
+        device,
+        field,
+        from,
+        to,
+        points,
+    } = query;
+    RangeQuery {
+        measurement,
+        device,
+        field,
+        from,
+        to,
+        points,
+    }
+}
+
+fn read_error(error: SeriesError) -> SeriesReadError {
+    SeriesReadError {
+        reason: error.to_string(),
     }
 }

@@ -19,6 +19,7 @@ use crate::journal::Journal;
 use crate::series::Series;
 use crate::series::SeriesStatus;
 use crate::series::Writer;
+use crate::series::WriterOptions;
 use crate::series::consumer::Gatherer;
 use crate::store::SERIES_CHANNEL;
 use crate::store::Store;
@@ -98,7 +99,11 @@ impl SeriesConsumer {
         });
         journal.set_cursor(CONSUMER, read)?;
         shared.set_series_written(read);
-        let writer = Writer::new(series, crate::series::WriterOptions::default());
+        let options = WriterOptions {
+            lanes: series.lanes(),
+            ..WriterOptions::default()
+        };
+        let writer = Writer::new(series, options);
         Ok(Self {
             journal,
             store,

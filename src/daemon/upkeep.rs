@@ -34,7 +34,7 @@ pub(super) async fn keep(
     let retention = config
         .influxdb
         .as_ref()
-        .and_then(|influxdb| influxdb.retention);
+        .map_or(config.series.retention, |influxdb| influxdb.retention);
     for look in 0_u32.. {
         shared.look_at_traffic(clock::wall());
         let bytes = i64::try_from(journal.stats().bytes).unwrap_or(i64::MAX);

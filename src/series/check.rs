@@ -40,6 +40,13 @@ pub(super) enum CheckedValue<'point> {
     Text(Cow<'point, str>),
 }
 
+impl CheckedValue<'_> {
+    /// Whether it is no number.
+    pub(super) const fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+}
+
 /// Checks a point; what cannot be stored is counted in `report`.
 pub(super) fn check<'point>(
     point: &'point Point,
@@ -65,6 +72,13 @@ pub(super) fn check<'point>(
 
 /// Replaces what a tag or a name cannot carry: control characters, and a backslash that would escape what follows.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    // Nearly every name; this runs for each value.
+    if text
+        .bytes()
+        .all(|byte| matches!(byte, b' '..=b'[' | b']'..=b'~'))
+    {
+        return Cow::Borrowed(text);
+    }
     let wrong = |c: char, next: Option<char>| {
         c.is_control()
             || (c == '\\' && next.is_none_or(|next| next.is_control() || " ,=\\\"".contains(next)))

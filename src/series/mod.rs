@@ -33,7 +33,7 @@ use crate::telemetry::Point;
 use crate::telemetry::Timestamp;
 
 pub use influx::{InfluxOptions, InfluxStore};
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteLimits, SqliteStore};
 pub use writer::{SeriesStatus, Writer, WriterOptions};
 
 /// Most samples that one read returns; a request for more gets this many. Ten per pixel of a wide chart; 400 kB.
@@ -51,6 +51,9 @@ pub trait SeriesStore: Send + Sync {
     ) -> impl Future<Output = Result<WriteReport, SeriesError>> + Send;
 
     /// Reads the numbers of one field in rising time: each alone while there are at most `points`, else one per window.
+    ///
+    /// Windows are equally wide, the narrowest of which `points` are enough, and the first begins at `from`. Wide ones (2 h and
+    /// more) are whole hours and begin with an hour (UTC); of the first one then only what lies in the range.
     ///
     /// A field that is unknown or holds text gives nothing.
     ///
@@ -81,9 +84,33 @@ pub trait SeriesStore: Send + Sync {
         device: &DeviceId,
     ) -> impl Future<Output = Result<BTreeMap<SmolStr, Value>, SeriesError>> + Send;
 
+    /// Reads the newest value of a field before an instant (exclusive).
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    fn before(
+        &self,
+        measurement: Measurement,
+        device: &DeviceId,
+        field: &str,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Option<Value>, SeriesError>> + Send;
+
+    /// When the first and the last value of a field are; `None` when it has none.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    fn extent(
+        &self,
+        measurement: Measurement,
+        device: &DeviceId,
+        field: &str,
+    ) -> impl Future<Output = Result<Option<Extent>, SeriesError>> + Send;
+
     /// Keeps points for this long (`None`: for ever) and forgets what is older; call it at the start and every hour.
     ///
-    /// Points that are older are refused from then on. InfluxDB removes what it already holds in its own time.
+    /// Points that are older are refused from then on. InfluxDB removes what it already holds in its own time; the embedded store
+    /// shows nothing older at once, and removes it with the block that it lies in, at most four weeks later.
     ///
     /// # Errors
     /// When the store cannot change it.
@@ -124,6 +151,18 @@ pub enum Series {
     Embedded(SqliteStore),
 }
 
+impl Series {
+    /// How many writes at once serve it best: a server works on them side by side, the embedded store one after another, each
+    /// with its own fsync.
+    #[must_use]
+    pub const fn lanes(&self) -> usize {
+        match self {
+            Self::Influx(_) => 4,
+            Self::Embedded(_) => 1,
+        }
+    }
+}
+
 impl SeriesStore for Series {
     async fn write(&self, points: &[Point]) -> Result<WriteReport, SeriesError> {
         match self {
@@ -154,6 +193,31 @@ impl SeriesStore for Series {
         match self {
             Self::Influx(store) => store.last(measurement, device).await,
             Self::Embedded(store) => store.last(measurement, device).await,
+        }
+    }
+
+    async fn before(
+        &self,
+        measurement: Measurement,
+        device: &DeviceId,
+        field: &str,
+        at: Timestamp,
+    ) -> Result<Option<Value>, SeriesError> {
+        match self {
+            Self::Influx(store) => store.before(measurement, device, field, at).await,
+            Self::Embedded(store) => store.before(measurement, device, field, at).await,
+        }
+    }
+
+    async fn extent(
+        &self,
+        measurement: Measurement,
+        device: &DeviceId,
+        field: &str,
+    ) -> Result<Option<Extent>, SeriesError> {
+        match self {
+            Self::Influx(store) => store.extent(measurement, device, field).await,
+            Self::Embedded(store) => store.extent(measurement, device, field).await,
         }
     }
 
@@ -218,6 +282,15 @@ pub struct Value {
     pub at: Timestamp,
     /// What.
     pub value: FieldValue,
+}
+
+/// From when until when there are values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The earliest.
+    pub first: Timestamp,
+    /// The latest; the same when there is only one.
+    pub last: Timestamp,
 }
 
 /// What became of a batch.

@@ -1,60 +1,135 @@
 //! Thinning: many values become at most so many windows, and none of their extremes is lost.
 //!
-//! Leaves reading to the stores. Invariant: windows begin at `from` plus whole widths, so both stores cut alike.
+//! Leaves reading to the stores. Invariant: a [`Grid`] follows from the query alone, so both stores cut alike.
 
 use std::collections::BTreeMap;
 
+use crate::telemetry::HOUR_MS;
 use crate::telemetry::Timestamp;
 
 use super::{RangeQuery, Sample};
 
-/// The width of a window, ms: the smallest that needs at most the asked-for number of them.
-pub(super) fn width_ms(query: &RangeQuery) -> i64 {
-    let span = i128::from(query.to.ms()) - i128::from(query.from.ms());
-    let points = i128::from(query.limit());
-    i64::try_from(((span + points - 1) / points).max(1)).unwrap_or(i64::MAX)
+/// From this width on windows are whole hours that begin with an hour, so that the embedded store can answer from its hourly cells:
+/// of a chart of 1,000 points so are those of 84 days and more.
+const WHOLE_HOURS_FROM_MS: i64 = 2 * HOUR_MS;
+/// The instants that a range is taken to lie within, ms: what InfluxDB can hold, with room for both ends: the years 1678 to 2261.
+const TIME_LIMIT_MS: i64 = 9_214_560_000_000;
+
+/// How a range is cut into windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Grid {
+    /// Where the first window would begin if the range did, ms.
+    pub(super) origin_ms: i64,
+    /// Width of a window, ms.
+    pub(super) width_ms: i64,
+    /// The range, ms.
+    pub(super) from_ms: i64,
+    /// Its end, exclusive, ms.
+    pub(super) to_ms: i64,
+}
+
+impl Grid {
+    /// The narrowest windows of which the asked-for number is enough.
+    pub(super) fn new(query: &RangeQuery) -> Self {
+        let limit = i64::from(query.limit());
+        let from_ms = query.from.ms().clamp(-TIME_LIMIT_MS, TIME_LIMIT_MS);
+        let to_ms = query.to.ms().clamp(-TIME_LIMIT_MS, TIME_LIMIT_MS);
+        let width = |origin_ms: i64| ((to_ms - origin_ms + limit - 1) / limit).max(1);
+        let grid = Self {
+            origin_ms: from_ms,
+            width_ms: width(from_ms),
+            from_ms,
+            to_ms,
+        };
+        if grid.width_ms < WHOLE_HOURS_FROM_MS {
+            return grid;
+        }
+        let origin_ms = from_ms.div_euclid(HOUR_MS) * HOUR_MS;
+        let hours = (width(origin_ms) + HOUR_MS - 1) / HOUR_MS;
+        Self {
+            origin_ms,
+            width_ms: hours * HOUR_MS,
+            ..grid
+        }
+    }
+
+    /// Whether every hour lies in one window.
+    pub(super) const fn is_of_whole_hours(&self) -> bool {
+        self.width_ms % HOUR_MS == 0 && self.origin_ms % HOUR_MS == 0
+    }
+
+    /// Where the window of an instant begins, ms; that of the first one is where the range begins.
+    pub(super) fn start(&self, at_ms: i64) -> i64 {
+        let past = at_ms.saturating_sub(self.origin_ms);
+        (at_ms - past.rem_euclid(self.width_ms)).max(self.from_ms)
+    }
 }
 
 /// Collects values (or windows of values) by the instant their window begins at.
 #[derive(Debug, Default)]
 pub(super) struct Windows {
     open: BTreeMap<i64, Window>,
+    /// The one that was added to last: values mostly come in the order of time.
+    current: Option<(i64, Window)>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    min: f64,
-    max: f64,
-    sum: f64,
-    count: u64,
+/// What is known of a window, or of values that all lie in one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Window {
+    /// Smallest value.
+    pub(super) min: f64,
+    /// Largest value.
+    pub(super) max: f64,
+    /// Sum of the values.
+    pub(super) sum: f64,
+    /// How many.
+    pub(super) count: u64,
+}
+
+impl Window {
+    /// Of one value.
+    pub(super) const fn of(value: f64) -> Self {
+        Self {
+            min: value,
+            max: value,
+            sum: value,
+            count: 1,
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.sum += other.sum;
+        self.count += other.count;
+    }
 }
 
 impl Windows {
     /// Adds to the window that begins at `start_ms` (and opens it).
-    pub(super) fn add(&mut self, start_ms: i64, sample: &Sample) {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a count of values is far below 2^53"
-        )]
-        let sum = sample.mean * sample.count as f64;
+    pub(super) fn add(&mut self, start_ms: i64, values: &Window) {
+        match &mut self.current {
+            Some((start, window)) if *start == start_ms => window.add(values),
+            current => {
+                if let Some((start, window)) = current.replace((start_ms, *values)) {
+                    self.close(start, window);
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, start_ms: i64, window: Window) {
         self.open
             .entry(start_ms)
-            .and_modify(|window| {
-                window.min = window.min.min(sample.min);
-                window.max = window.max.max(sample.max);
-                window.sum += sum;
-                window.count += sample.count;
-            })
-            .or_insert(Window {
-                min: sample.min,
-                max: sample.max,
-                sum,
-                count: sample.count,
-            });
+            .and_modify(|open| open.add(&window))
+            .or_insert(window);
     }
 
     /// The windows in rising time.
-    pub(super) fn samples(self) -> Vec<Sample> {
+    pub(super) fn samples(mut self) -> Vec<Sample> {
+        if let Some((start, window)) = self.current.take() {
+            self.close(start, window);
+        }
         self.open
             .into_iter()
             .map(|(start_ms, window)| {
@@ -79,10 +154,9 @@ impl Windows {
 /// Values one by one, turned into windows as soon as there are too many.
 #[derive(Debug)]
 pub(super) struct Thinner {
-    from_ms: i64,
-    width_ms: i64,
+    grid: Grid,
     limit: usize,
-    single: Vec<Sample>,
+    single: Vec<(i64, f64)>,
     windows: Option<Windows>,
 }
 
@@ -90,33 +164,27 @@ impl Thinner {
     /// For the values of one query.
     pub(super) fn new(query: &RangeQuery) -> Self {
         Self {
-            from_ms: query.from.ms(),
-            width_ms: width_ms(query),
+            grid: Grid::new(query),
             limit: query.limit() as usize,
             single: Vec::new(),
             windows: None,
         }
     }
 
-    /// Adds a value at an instant not before the query's `from`.
-    pub(super) fn add(&mut self, at: Timestamp, value: f64) {
-        let sample = Sample {
-            at,
-            min: value,
-            max: value,
-            mean: value,
-            count: 1,
-        };
-        if self.windows.is_none() && self.single.len() < self.limit {
-            self.single.push(sample);
+    /// Adds a value at an instant of the query's range.
+    pub(super) fn add(&mut self, at_ms: i64, value: f64) {
+        if let Some(windows) = &mut self.windows {
+            windows.add(self.grid.start(at_ms), &Window::of(value));
             return;
         }
-        let mut windows = self.windows.take().unwrap_or_default();
-        for earlier in std::mem::take(&mut self.single) {
-            windows.add(self.start(earlier.at), &earlier);
+        self.single.push((at_ms, value));
+        if self.single.len() > self.limit {
+            let mut windows = Windows::default();
+            for (at_ms, value) in std::mem::take(&mut self.single) {
+                windows.add(self.grid.start(at_ms), &Window::of(value));
+            }
+            self.windows = Some(windows);
         }
-        windows.add(self.start(at), &sample);
-        self.windows = Some(windows);
     }
 
     /// What is to be shown, in rising time.
@@ -124,20 +192,22 @@ impl Thinner {
         if let Some(windows) = self.windows {
             return windows.samples();
         }
-        self.single.sort_by_key(|sample| sample.at);
-        self.single
-    }
-
-    fn start(&self, at: Timestamp) -> i64 {
-        let past = at.ms().saturating_sub(self.from_ms);
-        self.from_ms
-            .saturating_add(past - past.rem_euclid(self.width_ms))
+        self.single.sort_by_key(|(at_ms, _)| *at_ms);
+        let single = self.single.into_iter().map(|(at_ms, value)| Sample {
+            at: Timestamp::from_ms(at_ms),
+            min: value,
+            max: value,
+            mean: value,
+            count: 1,
+        });
+        single.collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::DAY_MS;
     use crate::telemetry::Measurement;
 
     fn query(from: i64, to: i64, points: u32) -> RangeQuery {
@@ -154,7 +224,7 @@ mod tests {
     fn thin(values: &[(i64, f64)], points: u32) -> Vec<Sample> {
         let mut thinner = Thinner::new(&query(0, 100, points));
         for (at, value) in values {
-            thinner.add(Timestamp::from_ms(*at), *value);
+            thinner.add(*at, *value);
         }
         thinner.samples()
     }
@@ -188,8 +258,47 @@ mod tests {
 
     #[test]
     fn a_width_is_never_zero_nor_overflows() {
-        assert_eq!(width_ms(&query(5, 5, 10)), 1);
-        assert_eq!(width_ms(&query(0, 101, 10)), 11);
-        assert!(width_ms(&query(i64::MIN, i64::MAX, 1)) > 0);
+        let width = |from, to, points| Grid::new(&query(from, to, points)).width_ms;
+        assert_eq!(width(5, 5, 10), 1);
+        assert_eq!(width(0, 101, 10), 11);
+        assert!(width(i64::MIN, i64::MAX, 1) > 0);
+        assert!(width(i64::MAX, i64::MIN, 1) > 0);
+    }
+
+    #[test]
+    fn wide_windows_are_whole_hours_and_still_no_more_than_asked_for() {
+        for (from, days, points) in [
+            (0, 365, 1_000),
+            (1, 365, 1_000),
+            (HOUR_MS - 1, 100, 7),
+            (-1, 84, 1_000),
+        ] {
+            let query = query(from, from + days * DAY_MS, points);
+            let grid = Grid::new(&query);
+            assert!(grid.is_of_whole_hours(), "{query:?}");
+            let last = grid.start(query.to.ms() - 1);
+            assert!(
+                (last - grid.origin_ms) / grid.width_ms < i64::from(points),
+                "{query:?}"
+            );
+            assert_eq!(grid.start(from), from);
+        }
+        let narrow = Grid::new(&query(1, 1 + 2_000 * 2 * HOUR_MS - 2_000, 2_000));
+        assert_eq!((narrow.width_ms, narrow.origin_ms), (2 * HOUR_MS - 1, 1));
+        assert!(!narrow.is_of_whole_hours());
+    }
+
+    #[test]
+    fn windows_that_come_again_are_one() {
+        let mut windows = Windows::default();
+        for (start, value) in [(0, 1.0), (10, 5.0), (0, 3.0), (0, -1.0)] {
+            windows.add(start, &Window::of(value));
+        }
+        let samples = windows.samples();
+        let read: Vec<_> = samples
+            .iter()
+            .map(|s| (s.at.ms(), s.min, s.max, s.mean, s.count))
+            .collect();
+        assert_eq!(read, [(0, -1.0, 3.0, 1.0, 3), (10, 5.0, 5.0, 5.0, 1)]);
     }
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use smol_str::SmolStr;
 
+use super::connection::LiveConnection;
+use crate::decode::{Hint, Understanding};
 use crate::profile::Program;
 use crate::telemetry::{Control, DeviceId, Measurement, Position, RawMessage, Text, Timestamp};
 
@@ -73,6 +75,9 @@ pub trait Backend: Send + Sync + 'static {
     fn connections(&self, _device: &DeviceId) -> Vec<LiveConnection> {
         Vec::new()
     }
+
+    /// What would be understood of a message that came now; nothing is stored.
+    fn decode(&self, message: &RawMessage, received_at: Timestamp) -> Understanding;
 
     /// What has to work before the daemon is ready, beside the store.
     fn readiness(&self) -> Vec<Check>;
@@ -158,33 +163,6 @@ pub struct Backlog {
     pub journal_bytes: u64,
 }
 
-/// A client of the built-in listener as it is connected now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LiveConnection {
-    /// MQTT client id.
-    pub client_id: SmolStr,
-    /// User name; `None`: anonymous.
-    pub user: Option<SmolStr>,
-    /// Address and port that it comes from.
-    pub peer: String,
-    /// `3.1`, `3.1.1` or `5`.
-    pub protocol: SmolStr,
-    /// Over TLS.
-    pub tls: bool,
-    /// Since when.
-    pub since: Timestamp,
-    /// Keep-alive in seconds; 0: none.
-    pub keep_alive: u16,
-    /// Messages taken on this connection.
-    pub messages: u64,
-    /// Publishes outside its rights on this connection.
-    pub denied: u64,
-    /// Subscriptions granted (nothing is ever delivered).
-    pub subscriptions_granted: u64,
-    /// Subscriptions refused.
-    pub subscriptions_refused: u64,
-}
-
 /// Messages as they lie in the journal.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HeardPage {
@@ -205,6 +183,8 @@ pub struct HeardMessage {
     pub message: RawMessage,
     /// What decoding makes of it.
     pub understood: Understood,
+    /// What is probably wrong with it.
+    pub hints: Vec<Hint>,
 }
 
 /// What decoding makes of a message when it looks once more. Whether it was refused then is in the store.
@@ -246,6 +226,21 @@ pub trait SeriesRead: Send + Sync + 'static {
         &self,
         query: SeriesQuery,
     ) -> BoxFuture<'static, Result<Vec<SeriesSample>, SeriesReadError>>;
+
+    /// What lies around a range: the newest number before it, and how far the field reaches.
+    fn around(
+        &self,
+        query: SeriesQuery,
+    ) -> BoxFuture<'static, Result<SeriesAround, SeriesReadError>>;
+}
+
+/// What lies around a range of a field. With it a chart of a seldom sent signal begins with a value, and knows where to scroll.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SeriesAround {
+    /// The newest number before the range.
+    pub before: Option<(Timestamp, f64)>,
+    /// When the first and the last value of the field are, inside the range or not.
+    pub extent: Option<(Timestamp, Timestamp)>,
 }
 
 /// Which numbers are read.

@@ -1,6 +1,6 @@
 //! What every series store does; each promise is checked on both.
 
-use foremend::series::{RefusedReason, Series, SeriesStore, SqliteStore};
+use foremend::series::{RefusedReason, Series, SeriesStore, SqliteLimits, SqliteStore};
 use foremend::telemetry::{DAY_MS, FieldValue, HOUR_MS, Measurement, Timestamp};
 
 use proptest::prelude::*;
@@ -30,12 +30,29 @@ async fn contract(store: &Series) {
     the_newest_value_of_each_field_is_found(store).await;
     baselines_of_all_modes_are_read_together(store).await;
     the_ends_of_time_are_no_trouble(store).await;
+    super::over_time::contract(store).await;
 }
 
 #[tokio::test]
 async fn the_embedded_store_keeps_the_contract() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&dir.path().join("series.db"), "j").unwrap();
+    contract(&Series::Embedded(store)).await;
+}
+
+/// So that points go from one state to the next all the time: logged, being sealed, sealed.
+#[tokio::test]
+async fn the_embedded_store_keeps_the_contract_while_it_seals() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = SqliteLimits {
+        values: 50,
+        values_per_series: 1,
+        values_at_most: 500,
+        text_bytes: 1_000,
+        rows: 7,
+        sealed_per_write: 20,
+    };
+    let store = SqliteStore::open_with(&dir.path().join("series.db"), "j", limits).unwrap();
     contract(&Series::Embedded(store)).await;
 }
 

@@ -28,7 +28,7 @@ use crate::telemetry::Measurement;
 use crate::telemetry::Point;
 use crate::telemetry::Timestamp;
 
-use super::{RangeQuery, Sample, SeriesError, SeriesStore, Value, WriteReport};
+use super::{Extent, RangeQuery, Sample, SeriesError, SeriesStore, Value, WriteReport};
 
 /// How much of an error's body is read, bytes: enough for some hundred bad lines.
 const ERROR_BODY_LIMIT: usize = 64 * 1_024;
@@ -168,6 +168,25 @@ impl SeriesStore for InfluxStore {
         device: &DeviceId,
     ) -> Result<BTreeMap<SmolStr, Value>, SeriesError> {
         self.read_last(measurement, device).await
+    }
+
+    async fn before(
+        &self,
+        measurement: Measurement,
+        device: &DeviceId,
+        field: &str,
+        at: Timestamp,
+    ) -> Result<Option<Value>, SeriesError> {
+        self.read_before(measurement, device, field, at).await
+    }
+
+    async fn extent(
+        &self,
+        measurement: Measurement,
+        device: &DeviceId,
+        field: &str,
+    ) -> Result<Option<Extent>, SeriesError> {
+        self.read_extent(measurement, device, field).await
     }
 
     async fn keep(&self, span: Option<Duration>, _now: Timestamp) -> Result<(), SeriesError> {

@@ -14,8 +14,8 @@ use crate::telemetry::Measurement;
 use crate::telemetry::Timestamp;
 
 use super::super::check::clean;
-use super::super::windows::{Windows, width_ms};
-use super::super::{RangeQuery, Sample, SeriesError, Value};
+use super::super::windows::{Grid, Window, Windows};
+use super::super::{Extent, RangeQuery, Sample, SeriesError, Value};
 use super::tables::{Row, query_error, rows};
 use super::{ANSWER_LIMIT, InfluxStore, message, read_all, refused, short, unanswered};
 
@@ -116,12 +116,70 @@ impl InfluxStore {
         Ok(last)
     }
 
+    /// The newest value of a field before an instant.
+    pub(super) async fn read_before(
+        &self,
+        measurement: Measurement,
+        device: &DeviceId,
+        field: &str,
+        at: Timestamp,
+    ) -> Result<Option<Value>, SeriesError> {
+        let query = RangeQuery {
+            measurement,
+            device: device.clone(),
+            field: field.into(),
+            from: Timestamp::MIN,
+            to: at,
+            points: 1,
+        };
+        let Some(source) = self.source(&query) else {
+            return Ok(None);
+        };
+        let script = format!("{source} |> last() |> drop(columns: [\"_start\", \"_stop\"])");
+        let mut newest: Option<Value> = None;
+        // One row for each tag set.
+        for row in self.query(&script).await? {
+            if let Some(read) = value(&row)?
+                && newest.as_ref().is_none_or(|newest| newest.at <= read.at)
+            {
+                newest = Some(read);
+            }
+        }
+        Ok(newest)
+    }
+
+    /// The first and the last instant of a field.
+    pub(super) async fn read_extent(
+        &self,
+        measurement: Measurement,
+        device: &DeviceId,
+        field: &str,
+    ) -> Result<Option<Extent>, SeriesError> {
+        let mut source = self.from(EARLIEST_MS, LATEST_MS, measurement, device);
+        let _infallible = write!(source, " and r._field == {})", quoted(&clean(field)));
+        let script = format!(
+            "data = {source}\ndata |> first() |> yield(name: \"first\")\ndata |> last() |> yield(name: \"last\")"
+        );
+        let mut extent: Option<Extent> = None;
+        for row in self.query(&script).await? {
+            let at = time(&row)?;
+            let extent = extent.get_or_insert(Extent {
+                first: at,
+                last: at,
+            });
+            extent.first = extent.first.min(at);
+            extent.last = extent.last.max(at);
+        }
+        Ok(extent)
+    }
+
     async fn read_windows(&self, query: &RangeQuery) -> Result<Vec<Sample>, SeriesError> {
         let Some(source) = self.source(query) else {
             return Ok(Vec::new());
         };
-        let every = width_ms(query);
-        let offset = query.from.ms().max(EARLIEST_MS).rem_euclid(every);
+        let grid = Grid::new(query);
+        let every = grid.width_ms;
+        let offset = grid.origin_ms.rem_euclid(every);
         let mut script = format!("data = {source}\n");
         for name in ["min", "max", "mean", "count"] {
             let _infallible = writeln!(
@@ -151,14 +209,13 @@ impl InfluxStore {
         }
         let mut windows = Windows::default();
         for ((at_ms, _), part) in parts {
-            let sample = Sample {
-                at: Timestamp::from_ms(at_ms),
+            let values = Window {
                 min: part.min,
                 max: part.max,
-                mean: part.mean,
+                sum: part.mean * part.count,
                 count: count(part.count),
             };
-            windows.add(at_ms, &sample);
+            windows.add(grid.start(at_ms), &values);
         }
         Ok(windows.samples())
     }

@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 use smol_str::ToSmolStr;
 
 use crate::profile::Program;
+use crate::profile::Signal;
 use crate::telemetry::DeviceId;
 use crate::telemetry::FieldValue;
 use crate::telemetry::Measurement;
@@ -50,12 +51,14 @@ impl PointMaker {
         if telemetry.retained {
             return;
         }
+        let signals = program.map_or(&[][..], |program| &program.signals);
         for record in &telemetry.records {
-            let fields: Vec<_> = record
-                .readings
-                .iter()
-                .filter_map(|reading| self.field(&telemetry.device, reading, program))
-                .collect();
+            let mut fields = Vec::with_capacity(record.readings.len());
+            let mut next = 0;
+            for reading in &record.readings {
+                let signal = find(signals, &reading.path, &mut next);
+                fields.extend(self.field(&telemetry.device, reading, signal));
+            }
             if !fields.is_empty() {
                 out.push(Point {
                     measurement: Measurement::Telemetry,
@@ -99,12 +102,8 @@ impl PointMaker {
         &mut self,
         device: &DeviceId,
         reading: &Reading,
-        program: Option<&Program>,
+        signal: Option<&Signal>,
     ) -> Option<(SmolStr, FieldValue)> {
-        let signal = program.and_then(|program| {
-            let mut signals = program.signals.iter();
-            signals.find(|signal| signal.path == reading.path)
-        });
         let value = match signal {
             Some(signal) if signal.store_text => text(&reading.value)?,
             Some(signal) => FieldValue::Float(signal.wire_value(&reading.value)?),
@@ -138,6 +137,20 @@ impl PointMaker {
             .insert(device.clone(), BTreeSet::from([path.clone()]));
         true
     }
+}
+
+/// The signal of a path. Looks from `next` on and then from the beginning, since devices and profiles mostly name things in the
+/// same order.
+fn find<'signals>(
+    signals: &'signals [Signal],
+    path: &str,
+    next: &mut usize,
+) -> Option<&'signals Signal> {
+    let (before, behind) = signals.split_at_checked(*next)?;
+    let mut places = (*next..).zip(behind).chain((0..).zip(before));
+    let (place, signal) = places.find(|(_, signal)| signal.path == path)?;
+    *next = place + 1;
+    Some(signal)
 }
 
 /// Unites points of the same device, measurement, tags and instant: of each field the later value. Orders them by device and time.

@@ -1,11 +1,28 @@
-//! The embedded series store: one SQLite file, one table of plain rows (series, instant, value) per UTC day.
+//! The embedded series store: one SQLite file of compressed blocks, and a log of what is not in blocks yet.
 //!
-//! Used when no InfluxDB is named. A day is one table, so that forgetting it is one `DROP`; a dictionary gives each (measurement,
-//! device, tags, field) a number. [`write`] and [`read`] hold the statements; this file opens the database, and carries calls from
-//! async code to blocking threads. Invariant: a write is one durable transaction (`synchronous=FULL`), so that the caller's
-//! cursor may move when it returns.
+//! Used when no InfluxDB is named; made for a year of a home on a small machine. A write appends its points to the [log](codec::log)
+//! and to [memory](tail); when enough has come together, its values move series by series into [blocks](codec::block) of some
+//! thousand values ([`seal`]), a share with each write. Reads put blocks and memory together ([`read`]), long ones from hourly
+//! cells ([`hours`]). [`names`] is the dictionary of series, [`forget`] removes what is too old, [`migrate`] knows the first format.
+//! This file opens the database, and carries calls from async code to blocking threads. Invariant: a write is one durable
+//! transaction (`synchronous=FULL`), so that the caller's cursor may move when it returns. One [`SqliteStore`] and its clones
+//! write a file at a time, since memory is a part of the store; the journal's lock on the data directory sees to that.
+
+mod codec;
+
+mod forget;
+
+mod hours;
+
+mod migrate;
+
+mod names;
 
 mod read;
+
+mod seal;
+
+mod tail;
 
 mod write;
 
@@ -16,6 +33,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::RwLock;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -23,32 +41,44 @@ use rusqlite::ErrorCode;
 use rusqlite::OptionalExtension;
 use smol_str::SmolStr;
 
-use crate::telemetry::DAY_MS;
 use crate::telemetry::DeviceId;
 use crate::telemetry::Measurement;
 use crate::telemetry::Point;
 use crate::telemetry::Timestamp;
 
-use super::{RangeQuery, Sample, SeriesError, SeriesStore, Value, WriteReport};
+use super::{Extent, RangeQuery, Sample, SeriesError, SeriesStore, Value, WriteReport};
 
-/// The form of the tables; a file of another one is refused.
-const FORMAT: i64 = 1;
+pub use tail::SqliteLimits;
+
+/// The form of the tables; a file of an unknown one is refused.
+const FORMAT: i64 = 2;
 /// How long a statement waits for another process that holds the file (a person's `sqlite3`).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Prepared statements kept per connection: two per day table of the last month.
-const STATEMENTS_LIMIT: usize = 64;
+/// Prepared statements kept per connection: all that there are.
+const STATEMENTS_LIMIT: usize = 32;
+/// Bytes of a page: several blocks fit on one, and a small write does not cost much more than with the usual 4,096.
+const PAGE_BYTES: i64 = 8_192;
+/// To how many bytes the `-wal` file is cut once its pages are in the file.
+const WAL_BYTES: i64 = 16 << 20;
 
-/// `value` has no declared type, so that it keeps a number a number and a text a text.
+/// `start` and `last` are the first and the last instant of a block. Its values lie apart from what is known of them, so that hourly
+/// cells of a year are read without the values between. Numbers of series are never used twice.
 const SCHEMA: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE day (day INTEGER PRIMARY KEY);
 CREATE TABLE series (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     measurement TEXT NOT NULL, device TEXT NOT NULL, field TEXT NOT NULL, tags TEXT NOT NULL,
-    is_text INTEGER NOT NULL, newest_day INTEGER NOT NULL,
+    is_text INTEGER NOT NULL,
     UNIQUE (measurement, device, field, tags)
 );
-PRAGMA user_version = 1;
+CREATE TABLE log (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+CREATE TABLE data (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+CREATE TABLE block (
+    series INTEGER NOT NULL, start INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+    cells BLOB NOT NULL, data INTEGER NOT NULL,
+    PRIMARY KEY (series, start)
+) WITHOUT ROWID;
+PRAGMA user_version = 2;
 ";
 
 /// The embedded store. Cheap to clone; the file is shared.
@@ -61,7 +91,9 @@ struct Inner {
     path: PathBuf,
     writer: Mutex<write::Rows>,
     /// Reads do not wait for writes: the file is in WAL mode.
-    reader: Mutex<Connection>,
+    reader: Mutex<read::Reader>,
+    /// Held only while memory changes or is copied.
+    tail: Arc<RwLock<tail::Tail>>,
 }
 
 impl fmt::Debug for SqliteStore {
@@ -72,24 +104,48 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Damaged(#[from] codec::Damaged),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("another program has {} open; close it and start again", .0.display())]
+    InUse(PathBuf),
+}
+
 impl SqliteStore {
-    /// Opens (or makes) the file. Blocks for some milliseconds.
+    /// Opens (or makes) the file. Blocks for some milliseconds; once for longer when the file has the format before this one.
     ///
     /// # Errors
     /// [`SeriesError::Stop`] when it cannot be opened, has another format, or belongs to another journal than `journal_id`.
     pub fn open(path: &Path, journal_id: &str) -> Result<Self, SeriesError> {
+        Self::open_with(path, journal_id, SqliteLimits::default())
+    }
+
+    /// As [`Self::open`], with other limits of what is kept in memory.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(
+        path: &Path,
+        journal_id: &str,
+        limits: SqliteLimits,
+    ) -> Result<Self, SeriesError> {
         let named = |error: &dyn fmt::Display| {
             SeriesError::stop(format!("the series store {}: {error}", path.display()))
         };
         let mut connection = connect(path).map_err(|error| named(&error))?;
-        let version: i64 = connection
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .map_err(|error| named(&error))?;
-        if version == 0 {
+        let format = format_of(&connection).map_err(|error| named(&error))?;
+        if format == 0 {
             make(&mut connection, journal_id).map_err(|error| named(&error))?;
-        } else if version != FORMAT {
+        } else if format != FORMAT && format != migrate::OLD_FORMAT {
             return Err(named(&format!(
-                "has format {version}, this program knows format {FORMAT}"
+                "has format {format}, this program knows format {FORMAT} and {}",
+                migrate::OLD_FORMAT
             )));
         }
         let owner = meta(&connection, "journal").map_err(|error| named(&error))?;
@@ -99,11 +155,17 @@ impl SqliteStore {
                 owner.unwrap_or_default()
             )));
         }
+        if format == migrate::OLD_FORMAT {
+            migrate::migrate(path, connection, journal_id).map_err(|error| named(&error))?;
+            connection = connect(path).map_err(|error| named(&error))?;
+        }
         let reader = connect(path).map_err(|error| named(&error))?;
-        let writer = write::Rows::new(connection).map_err(|error| named(&error))?;
+        let reader = read::Reader::new(reader).map_err(|error| named(&error))?;
+        let writer = write::Rows::new(connection, limits).map_err(|error| named(&error))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 path: path.to_owned(),
+                tail: Arc::clone(&writer.tail),
                 writer: Mutex::new(writer),
                 reader: Mutex::new(reader),
             }),
@@ -113,7 +175,7 @@ impl SqliteStore {
     /// Runs blocking work on a thread made for it.
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Inner) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&Inner) -> Result<T, Failed> + Send + 'static,
     ) -> Result<T, SeriesError> {
         let inner = Arc::clone(&self.inner);
         match tokio::task::spawn_blocking(move || work(&inner)).await {
@@ -124,17 +186,18 @@ impl SqliteStore {
 
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&mut read::Reader, &RwLock<tail::Tail>) -> Result<T, Failed> + Send + 'static,
     ) -> Result<T, SeriesError> {
         self.run(move |inner| {
-            work(&mut inner.reader.lock().unwrap_or_else(PoisonError::into_inner))
+            let mut reader = inner.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut reader, &inner.tail)
         })
         .await
     }
 
     async fn change<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut write::Rows) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&mut write::Rows) -> Result<T, Failed> + Send + 'static,
     ) -> Result<T, SeriesError> {
         self.run(move |inner| {
             work(&mut inner.writer.lock().unwrap_or_else(PoisonError::into_inner))
@@ -151,12 +214,14 @@ impl SeriesStore for SqliteStore {
 
     async fn range(&self, query: &RangeQuery) -> Result<Vec<Sample>, SeriesError> {
         let query = query.clone();
-        self.read(move |db| read::range(db, &query)).await
+        self.read(move |reader, tail| reader.range(tail, &query))
+            .await
     }
 
     async fn values(&self, query: &RangeQuery) -> Result<Vec<Value>, SeriesError> {
         let query = query.clone();
-        self.read(move |db| read::values(db, &query)).await
+        self.read(move |reader, tail| reader.values(tail, &query))
+            .await
     }
 
     async fn last(
@@ -165,7 +230,30 @@ impl SeriesStore for SqliteStore {
         device: &DeviceId,
     ) -> Result<BTreeMap<SmolStr, Value>, SeriesError> {
         let device = device.clone();
-        self.read(move |db| read::last(db, measurement, &device))
+        self.read(move |reader, tail| reader.last(tail, measurement, &device))
+            .await
+    }
+
+    async fn before(
+        &self,
+        measurement: Measurement,
+        device: &DeviceId,
+        field: &str,
+        at: Timestamp,
+    ) -> Result<Option<Value>, SeriesError> {
+        let (device, field) = (device.clone(), SmolStr::from(field));
+        self.read(move |reader, tail| reader.before(tail, measurement, &device, &field, at))
+            .await
+    }
+
+    async fn extent(
+        &self,
+        measurement: Measurement,
+        device: &DeviceId,
+        field: &str,
+    ) -> Result<Option<Extent>, SeriesError> {
+        let (device, field) = (device.clone(), SmolStr::from(field));
+        self.read(move |reader, tail| reader.extent(tail, measurement, &device, &field))
             .await
     }
 
@@ -174,27 +262,32 @@ impl SeriesStore for SqliteStore {
             let span_ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
             now - span_ms
         });
-        self.change(move |rows| rows.keep_from(cutoff)).await
+        self.change(move |rows| rows.keep_from(cutoff)).await?;
+        // Step by step: writes come between.
+        while self.change(write::Rows::forget).await? {}
+        Ok(())
     }
 
     async fn health(&self) -> Result<(), SeriesError> {
-        self.read(|db| db.query_row("SELECT count(*) FROM meta", [], |_| Ok(())))
-            .await
+        self.read(|reader, _| reader.health()).await
     }
-}
-
-/// The UTC day of an instant, counted from 1970-01-01.
-const fn day_of(at_ms: i64) -> i64 {
-    at_ms.div_euclid(DAY_MS)
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // Both are for a file that is yet to be made; another keeps what it has.
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_LIMIT);
     Ok(connection)
+}
+
+fn format_of(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 fn make(connection: &mut Connection, journal_id: &str) -> rusqlite::Result<()> {
@@ -209,15 +302,19 @@ fn make(connection: &mut Connection, journal_id: &str) -> rusqlite::Result<()> {
 
 fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
     connection
-        .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
-            row.get(0)
-        })
+        .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
         .optional()
 }
 
-fn failed(error: &rusqlite::Error) -> SeriesError {
+fn failed(error: &Failed) -> SeriesError {
     let reason = format!("the series store: {error}");
-    match error.sqlite_error_code() {
+    let code = match error {
+        Failed::Sqlite(error) => error.sqlite_error_code(),
+        Failed::Damaged(_) => Some(ErrorCode::DatabaseCorrupt),
+        Failed::Io(_) | Failed::InUse(_) => None,
+    };
+    match code {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ReadOnly) => {
             SeriesError::stop(reason)
         }
@@ -227,90 +324,4 @@ fn failed(error: &rusqlite::Error) -> SeriesError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::telemetry::FieldValue;
-
-    #[test]
-    fn a_file_of_another_journal_is_refused_and_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("series.db");
-        SqliteStore::open(&path, "a").expect("a new file");
-        SqliteStore::open(&path, "a").expect("its own file");
-        let error = SqliteStore::open(&path, "b").expect_err("another journal");
-        assert!(matches!(error, SeriesError::Stop { .. }));
-        assert!(error.to_string().contains("series.db"), "{error}");
-    }
-
-    #[test]
-    fn a_file_that_is_none_or_of_another_format_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("series.db");
-        std::fs::write(&path, vec![7_u8; 9_000]).unwrap();
-        assert!(SqliteStore::open(&path, "a").is_err());
-        std::fs::remove_file(&path).unwrap();
-        let connection = connect(&path).unwrap();
-        connection.pragma_update(None, "user_version", 9).unwrap();
-        drop(connection);
-        let error = SqliteStore::open(&path, "a").expect_err("format 9");
-        assert!(error.to_string().contains("format 9"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_write_that_fails_half_way_leaves_nothing_behind() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("series.db");
-        let store = SqliteStore::open(&path, "a").unwrap();
-        let device: DeviceId = "m/1".parse().unwrap();
-        let point = |field: &str, value: f64| Point {
-            measurement: Measurement::Telemetry,
-            device: device.clone(),
-            tags: Vec::new(),
-            at: Timestamp::from_ms(5),
-            fields: vec![(field.into(), FieldValue::Float(value))],
-        };
-        store.write(&[point("first", 1.0)]).await.unwrap();
-        let other = Connection::open(&path).unwrap();
-        let trap = "CREATE TRIGGER trap BEFORE INSERT ON \"day 0\" WHEN NEW.value = 13 BEGIN SELECT RAISE(ABORT, 'trap'); END";
-        other.execute_batch(trap).unwrap();
-        let failing = [point("second", 2.0), point("third", 13.0)];
-        let error = store.write(&failing).await.expect_err("the trap");
-        assert!(matches!(error, SeriesError::Later { .. }), "{error:?}");
-        let fields = store.fields(Measurement::Telemetry, &device).await.unwrap();
-        assert_eq!(fields, ["first"]);
-        other.execute_batch("DROP TRIGGER trap").unwrap();
-        // The numbers of "second" and "third" were rolled back with them and are given anew, in another order.
-        store.write(&[point("third", 13.0)]).await.unwrap();
-        store.write(&failing).await.unwrap();
-        let last = store.last(Measurement::Telemetry, &device).await.unwrap();
-        let values: Vec<_> = last.into_values().map(|last| last.value).collect();
-        assert_eq!(values, [1.0, 2.0, 13.0].map(FieldValue::Float));
-    }
-
-    #[tokio::test]
-    async fn a_file_takes_no_more_days_than_its_limit() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&dir.path().join("series.db"), "a").unwrap();
-        let points: Vec<_> = (0..4_002_i64)
-            .map(|day| Point {
-                measurement: Measurement::Telemetry,
-                device: "m/1".parse().unwrap(),
-                tags: Vec::new(),
-                at: Timestamp::from_ms(day * DAY_MS),
-                fields: vec![("a".into(), FieldValue::Float(1.0))],
-            })
-            .collect();
-        let report = store.write(&points).await.unwrap();
-        let refused = report.refused[&crate::series::RefusedReason::TimeOutOfRange];
-        assert_eq!((report.written, refused), (4_000, 2));
-    }
-
-    #[test]
-    fn a_day_begins_at_midnight_also_before_1970() {
-        assert_eq!((day_of(0), day_of(DAY_MS - 1), day_of(DAY_MS)), (0, 0, 1));
-        assert_eq!(
-            (day_of(-1), day_of(-DAY_MS), day_of(-DAY_MS - 1)),
-            (-1, -1, -2)
-        );
-    }
-}
+mod tests;

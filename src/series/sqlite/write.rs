@@ -1,77 +1,79 @@
-//! Writing rows and forgetting days.
+//! Writing: a batch becomes one row of the log, and with it a share of what waits in memory is sealed, in one transaction.
 //!
-//! Leaves opening and threads to the parent. Invariant: memory (known series, days) never runs ahead of the file: after a
-//! failed transaction it is emptied and read again.
+//! Leaves opening and threads to the parent. Invariant: memory (known series, fresh values) never runs ahead of the file: it changes
+//! after the commit, and names are read again after a transaction that failed.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
 
 use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::Transaction;
 use rusqlite::TransactionBehavior;
-use rusqlite::params;
 
+use crate::telemetry::FieldValue;
 use crate::telemetry::Point;
 use crate::telemetry::Timestamp;
 
 use super::super::check::{Checked, CheckedValue, check};
 use super::super::{RefusedReason, WriteReport};
-use super::day_of;
-
-/// Most series whose number is remembered, some 30 MB; when there are more, all are forgotten and looked up again.
-const KNOWN_LIMIT: usize = 200_000;
-/// Most day tables: eleven years. A point of a further day is refused, so that wild clocks cannot fill the file with tables.
-const DAYS_LIMIT: usize = 4_000;
+use super::Failed;
+use super::codec::log::Fresh;
+use super::codec::log::pack;
+use super::codec::log::unpack;
+use super::forget::Forgetting;
+use super::names::Names;
+use super::names::Series;
+use super::seal::Sealer;
+use super::tail::SqliteLimits;
+use super::tail::Tail;
 
 /// The writing side of the store.
 pub(super) struct Rows {
-    connection: Connection,
-    /// By measurement, device, field and tags in one text.
-    known: HashMap<String, Known>,
-    days: BTreeSet<i64>,
+    pub(super) connection: Connection,
+    pub(super) tail: Arc<RwLock<Tail>>,
+    pub(super) names: Names,
+    pub(super) forgetting: Forgetting,
+    sealer: Sealer,
+    limits: SqliteLimits,
     /// Points before this instant are refused.
-    cutoff: Option<Timestamp>,
-}
-
-/// What is remembered of a series.
-#[derive(Clone, Copy)]
-struct Known {
-    id: i64,
-    is_text: bool,
-    newest_day: i64,
+    pub(super) cutoff: Option<Timestamp>,
 }
 
 impl Rows {
-    /// Reads which days there are and since when points are kept.
-    pub(super) fn new(connection: Connection) -> rusqlite::Result<Self> {
+    /// Reads since when points are kept, and the log into memory.
+    pub(super) fn new(connection: Connection, limits: SqliteLimits) -> Result<Self, Failed> {
         let cutoff = super::meta(&connection, "cutoff")?
             .and_then(|ms| ms.parse().ok())
             .map(Timestamp::from_ms);
-        let days = days(&connection)?;
+        let mut tail = read_log(&connection)?;
+        tail.turn(&limits);
         Ok(Self {
             connection,
-            known: HashMap::new(),
-            days,
+            tail: Arc::new(RwLock::new(tail)),
+            names: Names::default(),
+            forgetting: Forgetting::default(),
+            sealer: Sealer::new()?,
+            limits,
             cutoff,
         })
     }
 
     /// Stores points in one transaction.
-    pub(super) fn write(&mut self, points: &[Point]) -> rusqlite::Result<WriteReport> {
+    pub(super) fn write(&mut self, points: &[Point]) -> Result<WriteReport, Failed> {
+        let result = self.try_write(points);
+        if result.is_err() {
+            self.names.clear();
+        }
+        result
+    }
+
+    fn try_write(&mut self, points: &[Point]) -> Result<WriteReport, Failed> {
         let tx = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut batch = Batch {
-            tx: &tx,
-            known: &mut self.known,
-            days: &mut self.days,
-            key: String::new(),
-        };
         let mut report = WriteReport::default();
-        let mut result = Ok(());
+        let mut entries = Vec::with_capacity(points.iter().map(|point| point.fields.len()).sum());
+        let mut series = Vec::new();
         for point in points {
             let Some(checked) = check(point, &mut report) else {
                 continue;
@@ -80,189 +82,78 @@ impl Rows {
                 report.refuse(RefusedReason::OutsideRetention, 1);
                 continue;
             }
-            result = batch.point(&checked, &mut report);
-            if result.is_err() {
-                break;
+            self.names.of(&tx, &checked, &mut series)?;
+            // As InfluxDB does: the whole point is dropped.
+            let pairs = || series.iter().zip(&checked.fields);
+            if pairs().any(|(series, (_, value))| series.is_text != value.is_text()) {
+                report.refuse(RefusedReason::FieldTypeConflict, 1);
+                continue;
             }
+            add(&series, checked, &mut entries);
+            report.written += 1;
         }
-        let result = result.and_then(|()| tx.commit());
-        if let Err(error) = result {
-            self.known.clear();
-            self.days = days(&self.connection)?;
-            return Err(error);
+        let row = if entries.is_empty() {
+            None
+        } else {
+            tx.prepare_cached("INSERT INTO log (bytes) VALUES (?1)")?
+                .execute([pack(&entries)])?;
+            Some(tx.last_insert_rowid())
+        };
+        let sealed = {
+            // Nobody else changes it.
+            let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
+            let quota = if tail.is_behind(&self.limits) {
+                usize::MAX
+            } else {
+                self.limits.sealed_per_write.max(2 * entries.len())
+            };
+            let kept_from = self.cutoff.map_or(i64::MIN, Timestamp::ms);
+            let sealed = self.sealer.work(&tx, &tail, quota, kept_from)?;
+            if let Some(generation) = tail.sealing().filter(|_| sealed.all) {
+                tx.execute("DELETE FROM log WHERE id <= ?1", [generation.last_row])?;
+            }
+            sealed
+        };
+        tx.commit()?;
+        let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(row) = row {
+            tail.take(row, entries);
         }
+        tail.sealed(&sealed.done);
+        tail.turn(&self.limits);
         Ok(report)
     }
-
-    /// Forgets what is older than `cutoff` and refuses it from now on.
-    pub(super) fn keep_from(&mut self, cutoff: Option<Timestamp>) -> rusqlite::Result<()> {
-        let tx = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if let Some(cutoff) = cutoff {
-            let first = day_of(cutoff.ms());
-            for day in self.days.range(..first) {
-                tx.execute_batch(&format!("DROP TABLE IF EXISTS \"day {day}\""))?;
-            }
-            tx.execute("DELETE FROM day WHERE day < ?1", [first])?;
-            tx.execute("DELETE FROM series WHERE newest_day < ?1", [first])?;
-            tx.execute(
-                "INSERT OR REPLACE INTO meta (key, value) VALUES ('cutoff', ?1)",
-                [cutoff.ms().to_string()],
-            )?;
-        } else {
-            tx.execute("DELETE FROM meta WHERE key = 'cutoff'", [])?;
-        }
-        tx.commit()?;
-        self.cutoff = cutoff;
-        self.known.clear();
-        self.days = days(&self.connection)?;
-        Ok(())
-    }
 }
 
-/// One transaction's work.
-struct Batch<'rows> {
-    tx: &'rows Transaction<'rows>,
-    known: &'rows mut HashMap<String, Known>,
-    days: &'rows mut BTreeSet<i64>,
-    key: String,
+/// The values of a point with the numbers of their series.
+fn add(series: &[Series], point: Checked<'_>, entries: &mut Vec<Fresh>) {
+    let values = series.iter().zip(point.fields);
+    entries.extend(values.map(|(series, (_, value))| Fresh {
+        series: series.id,
+        at: point.at_ms,
+        value: match value {
+            CheckedValue::Float(number) => FieldValue::Float(number),
+            CheckedValue::Text(text) => FieldValue::Text(text.into()),
+        },
+    }));
 }
 
-impl Batch<'_> {
-    fn point(&mut self, point: &Checked<'_>, report: &mut WriteReport) -> rusqlite::Result<()> {
-        let day = day_of(point.at_ms);
-        if !self.days.contains(&day) {
-            if self.days.len() >= DAYS_LIMIT {
-                report.refuse(RefusedReason::TimeOutOfRange, 1);
-                return Ok(());
-            }
-            self.make_day(day)?;
-        }
-        let mut series = Vec::with_capacity(point.fields.len());
-        for (field, value) in &point.fields {
-            let is_text = matches!(value, CheckedValue::Text(_));
-            let known = self.series(point, field, is_text, day)?;
-            // As InfluxDB does: the whole point is dropped.
-            if known.is_text != is_text {
-                report.refuse(RefusedReason::FieldTypeConflict, 1);
-                return Ok(());
-            }
-            series.push(known.id);
-        }
-        let mut insert = self.tx.prepare_cached(&format!(
-            "INSERT OR REPLACE INTO \"day {day}\" (series, at, value) VALUES (?1, ?2, ?3)"
-        ))?;
-        for (id, (_, value)) in series.into_iter().zip(&point.fields) {
-            match value {
-                CheckedValue::Float(number) => insert.execute(params![id, point.at_ms, number])?,
-                CheckedValue::Text(text) => insert.execute(params![id, point.at_ms, text])?,
-            };
-        }
-        report.written += 1;
-        Ok(())
-    }
-
-    fn make_day(&mut self, day: i64) -> rusqlite::Result<()> {
-        self.tx.execute_batch(&format!(
-            "CREATE TABLE IF NOT EXISTS \"day {day}\" (series INTEGER NOT NULL, at INTEGER NOT NULL, value NOT NULL, \
-             PRIMARY KEY (series, at)) WITHOUT ROWID;"
-        ))?;
-        self.tx
-            .execute("INSERT OR IGNORE INTO day (day) VALUES (?1)", [day])?;
-        self.days.insert(day);
-        Ok(())
-    }
-
-    /// The series of a field, made if it is new.
-    fn series(
-        &mut self,
-        point: &Checked<'_>,
-        field: &str,
-        is_text: bool,
-        day: i64,
-    ) -> rusqlite::Result<Known> {
-        let (device, tags) = identity(point);
-        self.key.clear();
-        // No name holds a control character, so the parts stay apart.
-        let _infallible = write!(
-            self.key,
-            "{}\0{device}\0{field}\0{tags}",
-            point.measurement.as_str()
-        );
-        let mut known = match self.known.get(&self.key) {
-            Some(known) => *known,
-            None => self.look_up(
-                [point.measurement.as_str(), &device, field, &tags],
-                is_text,
-                day,
-            )?,
-        };
-        if known.newest_day < day && known.is_text == is_text {
-            self.tx
-                .prepare_cached("UPDATE series SET newest_day = ?2 WHERE id = ?1")?
-                .execute([known.id, day])?;
-            known.newest_day = day;
-        }
-        if self.known.len() >= KNOWN_LIMIT {
-            self.known.clear();
-        }
-        self.known.insert(self.key.clone(), known);
-        Ok(known)
-    }
-
-    fn look_up(&self, parts: [&str; 4], is_text: bool, day: i64) -> rusqlite::Result<Known> {
-        let found = self
-            .tx
-            .prepare_cached(
-                "SELECT id, is_text, newest_day FROM series WHERE measurement = ?1 AND device = ?2 AND field = ?3 AND tags = ?4",
-            )?
-            .query_row(parts, |row| {
-                Ok(Known {
-                    id: row.get(0)?,
-                    is_text: row.get(1)?,
-                    newest_day: row.get(2)?,
-                })
-            })
-            .optional()?;
-        if let Some(known) = found {
-            return Ok(known);
-        }
-        let [measurement, device, field, tags] = parts;
-        self.tx
-            .prepare_cached(
-                "INSERT INTO series (measurement, device, field, tags, is_text, newest_day) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![measurement, device, field, tags, is_text, day])?;
-        Ok(Known {
-            id: self.tx.last_insert_rowid(),
-            is_text,
-            newest_day: day,
-        })
-    }
-}
-
-/// The device as `model/serial`, and the other tags in one text.
-fn identity(point: &Checked<'_>) -> (String, String) {
-    let named: BTreeMap<&str, &str> = point
-        .tags
-        .iter()
-        .map(|(key, value)| (key.as_ref(), value.as_ref()))
-        .collect();
-    let of = |key: &str| named.get(key).copied().unwrap_or_default();
-    let device = format!("{}/{}", of("model"), of("serial"));
-    let mut tags = String::new();
-    for (key, value) in &point.tags {
-        if key != "model" && key != "serial" {
-            let _infallible = write!(tags, "{key}\u{1}{value}\u{2}");
-        }
-    }
-    (device, tags)
-}
-
-fn days(connection: &Connection) -> rusqlite::Result<BTreeSet<i64>> {
-    connection
-        .prepare("SELECT day FROM day")?
+/// What was not sealed when the file was left. Values of series that are gone by now are of no use.
+fn read_log(connection: &Connection) -> Result<Tail, Failed> {
+    let known = connection
+        .prepare("SELECT id FROM series")?
         .query_map([], |row| row.get(0))?
-        .collect()
+        .collect::<rusqlite::Result<std::collections::BTreeSet<i64>>>()?;
+    let mut tail = Tail::default();
+    let mut select = connection.prepare("SELECT id, bytes FROM log ORDER BY id")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let entries = unpack(bytes)?.into_iter();
+        tail.take(
+            row.get(0)?,
+            entries.filter(|entry| known.contains(&entry.series)),
+        );
+    }
+    Ok(tail)
 }

@@ -6,6 +6,7 @@ use std::sync::Mutex as Lock;
 use smol_str::SmolStr;
 
 use super::*;
+use crate::series::Extent;
 use crate::series::RangeQuery;
 use crate::series::Sample;
 use crate::series::Value;
@@ -89,6 +90,25 @@ impl SeriesStore for Scripted {
         _: &DeviceId,
     ) -> Result<BTreeMap<SmolStr, Value>, SeriesError> {
         Ok(BTreeMap::new())
+    }
+
+    async fn before(
+        &self,
+        _: Measurement,
+        _: &DeviceId,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<Option<Value>, SeriesError> {
+        Ok(None)
+    }
+
+    async fn extent(
+        &self,
+        _: Measurement,
+        _: &DeviceId,
+        _: &str,
+    ) -> Result<Option<Extent>, SeriesError> {
+        Ok(None)
     }
 
     async fn keep(&self, _: Option<Duration>, _: Timestamp) -> Result<(), SeriesError> {
@@ -357,6 +377,23 @@ async fn what_the_store_refused_is_counted_over_all_lanes() {
             _: &DeviceId,
         ) -> Result<BTreeMap<SmolStr, Value>, SeriesError> {
             Ok(BTreeMap::new())
+        }
+        async fn before(
+            &self,
+            _: Measurement,
+            _: &DeviceId,
+            _: &str,
+            _: Timestamp,
+        ) -> Result<Option<Value>, SeriesError> {
+            Ok(None)
+        }
+        async fn extent(
+            &self,
+            _: Measurement,
+            _: &DeviceId,
+            _: &str,
+        ) -> Result<Option<Extent>, SeriesError> {
+            Ok(None)
         }
         async fn keep(&self, _: Option<Duration>, _: Timestamp) -> Result<(), SeriesError> {
             Ok(())

@@ -65,9 +65,26 @@ pub(super) struct SeriesAnswer {
     from: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     to: Timestamp,
+    /// The newest value before `from`, where a line of a seldom sent signal begins; null when there is none.
+    before: Option<BeforeAnswer>,
+    /// When the first value that is kept was, also before `from`; null when there is none.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    first: Option<Timestamp>,
+    /// When the last value was, also after `to`.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last: Option<Timestamp>,
     items: Vec<SampleAnswer>,
     /// Always null: fewer `points` or a narrower span give what a page would.
     next: Option<String>,
+}
+
+/// A single value.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ValueBefore)]
+pub(super) struct BeforeAnswer {
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    value: f64,
 }
 
 /// One value, or what lies in a window that begins at `at`.
@@ -118,7 +135,11 @@ pub(super) async fn series(
         to,
         points,
     };
-    let samples = state.series.range(query).await?;
+    let (samples, around) = tokio::join!(
+        state.series.range(query.clone()),
+        state.series.around(query)
+    );
+    let (samples, around) = (samples?, around?);
     Ok(Json(SeriesAnswer {
         device,
         signal: match wanted.measurement {
@@ -130,6 +151,9 @@ pub(super) async fn series(
         words: wanted.words,
         from,
         to,
+        before: around.before.map(|(at, value)| BeforeAnswer { at, value }),
+        first: around.extent.map(|(first, _)| first),
+        last: around.extent.map(|(_, last)| last),
         items: samples.into_iter().map(SampleAnswer::from).collect(),
         next: None,
     }))

@@ -75,6 +75,7 @@ fn heard(position: u64, kind: &str, understood: Understood) -> HeardMessage {
         received_at: NOW,
         message: message(kind, ""),
         understood,
+        hints: Vec::new(),
     }
 }
 
@@ -122,6 +123,7 @@ async fn whatever_a_device_says_of_itself_is_text() {
             received_at: NOW,
             message: message(HOSTILE, &long),
             understood: Understood::Said(said),
+            hints: Vec::new(),
         });
     knows(
         &site,

@@ -18,8 +18,13 @@ mod overviews;
 
 mod pages;
 
+mod program;
+
 mod reads;
 
+mod ticket_page;
+
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -74,6 +79,7 @@ async fn site_that_waits(answer_wait: Duration) -> Site {
     let backend = Arc::new(Double::new(store.clone()));
     let series = Arc::new(ThreeValues {
         asked: Mutex::default(),
+        down: AtomicBool::new(false),
     });
     let closing = watch::Sender::new(false);
     let mut registry = Registry::default();

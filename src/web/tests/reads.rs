@@ -195,6 +195,17 @@ async fn a_series_is_read_in_the_signals_unit() {
         reply.body["items"][1],
         serde_json::json!({"at": "2026-03-01T00:00:00.001Z", "value": 2.0, "min": 1.0, "max": 3.0})
     );
+    assert_eq!(
+        reply.body["before"],
+        serde_json::json!({"at": "2026-02-28T23:59:59.999Z", "value": 0.5})
+    );
+    assert_eq!(
+        (&reply.body["first"], &reply.body["last"]),
+        (
+            &"2026-02-28T23:59:59.999Z".into(),
+            &"2026-03-01T00:00:00.002Z".into()
+        )
+    );
     site.get("/api/v1/series?device=ts-flash5/TSF5-000123&signal=derive.heat_lag")
         .await
         .is_ok();

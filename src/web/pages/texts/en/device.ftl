@@ -229,6 +229,10 @@ device-col-received = Received
 device-col-kind = Kind
 device-col-understood = Understood
 device-col-result = Result
+device-result-hints = { $n ->
+    [one] Decoded, 1 hint
+   *[other] Decoded, { $n } hints
+}
 device-result-decoded = Decoded
 device-result-repeated = Repeated
 device-result-rejected = Rejected

@@ -202,6 +202,7 @@ device-col-received = 接收
 device-col-kind = 类型
 device-col-understood = 识别内容
 device-col-result = 结果
+device-result-hints = 已解析，{ $n } 条提示
 device-result-decoded = 已识别
 device-result-repeated = 重复
 device-result-rejected = 已拒绝
