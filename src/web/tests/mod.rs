@@ -18,6 +18,8 @@ mod overviews;
 
 mod pages;
 
+mod program;
+
 mod reads;
 
 mod ticket_page;
