@@ -165,9 +165,8 @@ pub(super) fn ticks(
         let sample = match (step, lang) {
             // The widest label of the step.
             (Step::Part(ms), _) if ms < MINUTE_MS => "00:00:00",
-            (Step::Part(_), Lang::En) => "28 Mar",
+            (Step::Part(_) | Step::Days(_) | Step::Weeks(_), Lang::En) => "28 Mar",
             (Step::Part(_) | Step::Days(_) | Step::Weeks(_), Lang::Zh) => "12月28日",
-            (Step::Days(_) | Step::Weeks(_), Lang::En) => "28 Mar",
             (Step::Months(_) | Step::Years(_), _) => "2026年",
         };
         if count <= room(sample) {

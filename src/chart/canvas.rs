@@ -130,7 +130,7 @@ impl Canvas<'_> {
 
     /// A text whose baseline is at `y`.
     pub(super) fn text(&mut self, role: Role, (x, y): (f64, f64), anchor: Anchor, text: &str) {
-        let (r, g, b) = role.look().rgb;
+        let (red, green, blue) = role.look().rgb;
         let side = match anchor {
             Anchor::Start => HPos::Left,
             Anchor::Middle => HPos::Center,
@@ -138,7 +138,7 @@ impl Canvas<'_> {
         };
         let style = ("sans-serif", 10)
             .into_font()
-            .color(&RGBAColor(r, g, b, 1.0))
+            .color(&RGBAColor(red, green, blue, 1.0))
             .pos(Pos::new(side, VPos::Bottom))
             .into_text_style(&(0, 0));
         self.backend

@@ -11,6 +11,9 @@ const LINE_HEIGHT: f64 = 1.2;
 /// Free space between two labels, user units.
 const AIR: f64 = 1.5;
 
+/// Free space above and below a label of several lines.
+const BLOCK_AIR: f64 = 5.0;
+
 /// A rectangle, upper left to lower right.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Area {
@@ -120,10 +123,13 @@ impl Labels {
             if !free || !area.inside(&self.picture) || !fits(&area) {
                 continue;
             }
+            // Labels of several lines stand apart, so that their lines are not read together.
+            let above = if lines.len() > 1 { BLOCK_AIR } else { 0.0 };
             self.taken.push(Area {
                 x0: area.x0 - AIR,
                 x1: area.x1 + AIR,
-                ..area
+                y0: area.y0 - above,
+                y1: area.y1 + above,
             });
             let mut y = place.y;
             for (role, text) in lines {

@@ -102,7 +102,7 @@ fn decimals(power: f64, more: usize) -> usize {
         reason = "the exponent of a drawable number is far below 400; a negative one saturates to 0"
     )]
     let below = (-power) as usize;
-    below + more.min(if power <= 0.0 { 1 } else { 0 })
+    below + more.min(usize::from(power <= 0.0))
 }
 
 #[cfg(test)]

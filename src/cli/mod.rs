@@ -3,10 +3,12 @@
 //! Exit codes are a contract: 0 good, 1 the thing asked about is not good, 2 wrong use, 3 could not run.
 
 mod check;
+mod decode;
 mod demo;
 mod explain;
 mod init;
 mod journal;
+mod message;
 mod output;
 mod profiles;
 mod progress;
@@ -14,6 +16,7 @@ mod publish;
 mod replay;
 mod run;
 mod simulate;
+mod tail;
 mod test;
 #[cfg(test)]
 mod tests;
@@ -50,6 +53,10 @@ enum Command {
     Explain(explain::Explain),
     /// Plays recordings through the same pipeline as live and prints each ticket change.
     Replay(replay::Replay),
+    /// Says what is understood of one message, and what is probably wrong with it.
+    Decode(Box<decode::Decode>),
+    /// Shows messages as they come, with what is understood of each.
+    Tail(Box<tail::Tail>),
     /// Lists tickets without a browser.
     Tickets(tickets::Tickets),
     /// The durable log: info, verify, export.
@@ -84,6 +91,8 @@ impl Cli {
             Command::Test(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Replay(command) => command.run(),
+            Command::Decode(command) => command.run(),
+            Command::Tail(command) => command.run(),
             Command::Tickets(command) => command.run(),
             Command::Journal(command) => command.run(),
             Command::Init(command) => command.run(),

@@ -29,7 +29,7 @@ const READ_LIMIT: u64 = 4_096;
 /// Who may publish to the built-in MQTT listener.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  foremend user add TSF5-MADEUP-07 --publish ts-flash5/TSF5-MADEUP-07\n  foremend user list\n  foremend user remove TSF5-MADEUP-07\n\nAs long as there is no users file, anyone may connect and publish; the first user closes the door.\nA running daemon follows every change within some seconds."
+    after_help = "Examples:\n  foremend user add rig-1 --publish water-rig/RIG-1\n  foremend user list\n  foremend user remove rig-1\n\nAs long as there is no users file, anyone may connect and publish; the first user closes the door.\nA running daemon follows every change within some seconds."
 )]
 pub(super) struct Users {
     #[command(subcommand)]
@@ -49,7 +49,7 @@ pub(super) struct Users {
 enum Command {
     /// Adds a user; asks for its password, or reads it from standard input.
     #[command(
-        after_help = "Examples:\n  foremend user add gateway-1 --publish ts-flash5/TSF5-MADEUP-07 --publish tb-iq9/TBQ9-MADEUP-03\n  foremend user add plant --publish 'shop/+/status' < password.txt\n  foremend user add TSF5-MADEUP-07 --certificate --publish ts-flash5/TSF5-MADEUP-07\n\nA certificate whose common name is MODEL/SERIAL or a serial needs no line here: it may publish for that device."
+        after_help = "Examples:\n  foremend user add gateway-1 --publish water-rig/RIG-1 --publish water-rig/RIG-2\n  foremend user add plant --publish 'shop/+/status' < password.txt\n  foremend user add RIG-3 --certificate --publish water-rig/RIG-3\n\nA certificate whose common name is MODEL/SERIAL or a serial needs no line here: it may publish for that device."
     )]
     Add(Add),
     /// Lists users, how each logs in, and what it may publish.

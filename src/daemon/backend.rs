@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use smol_str::SmolStr;
@@ -16,7 +17,11 @@ use super::messages;
 use super::shared::Question;
 use super::shared::Shared;
 use super::view;
+use super::zones;
+use crate::decode::Context;
 use crate::decode::DecodeState;
+use crate::decode::Understanding;
+use crate::decode::understand;
 use crate::desk::Refusal;
 use crate::desk::Reply;
 use crate::intake::SourceSnapshot;
@@ -36,6 +41,7 @@ use crate::telemetry::DeviceId;
 use crate::telemetry::Entry;
 use crate::telemetry::FieldValue;
 use crate::telemetry::Position;
+use crate::telemetry::RawMessage;
 use crate::telemetry::Record;
 use crate::telemetry::Text;
 use crate::telemetry::Timestamp;
@@ -72,6 +78,8 @@ pub(super) struct DaemonBackend {
     pub(super) questions: mpsc::Sender<Question>,
     /// Knows the sources' settings, and nothing else: tells whose a message is.
     pub(super) sources: Arc<DecodeState>,
+    /// The place's time zone.
+    pub(super) timezone: Tz,
 }
 
 impl DaemonBackend {
@@ -238,7 +246,14 @@ impl Backend for DaemonBackend {
         let (journal, sources) = (self.journal.clone(), Arc::clone(&self.sources));
         let device = device.clone();
         let profiles = self.shared.profiles();
-        let look = move || messages::heard(&journal, &sources, &profiles, &device, before, limit);
+        let offset_s = zones::offset_s(self.timezone, clock::wall());
+        let look = move || {
+            let context = Context {
+                profiles: &profiles,
+                offset_s,
+            };
+            messages::heard(&journal, &sources, context, &device, before, limit)
+        };
         async move {
             match tokio::task::spawn_blocking(look).await {
                 Ok(Ok(page)) => Ok(page),
@@ -270,6 +285,16 @@ impl Backend for DaemonBackend {
             return Vec::new();
         };
         listener::connections(listener_status, &self.sources, device)
+    }
+
+    fn decode(&self, message: &RawMessage, received_at: Timestamp) -> Understanding {
+        let profiles = self.shared.profiles();
+        let context = Context {
+            profiles: &profiles,
+            offset_s: zones::offset_s(self.timezone, clock::wall()),
+        };
+        let mut memory = DecodeState::clone(&self.sources);
+        understand(&mut memory, context, received_at, message)
     }
 
     fn readiness(&self) -> Vec<Check> {

@@ -12,7 +12,7 @@ use crate::telemetry::Timestamp;
     clippy::disallowed_methods,
     reason = "the daemon hands this value to those who may not read a clock"
 )]
-pub(super) fn wall() -> Timestamp {
+pub fn wall() -> Timestamp {
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();

@@ -2,22 +2,16 @@
 //!
 //! The journal has no index by device; whoever wants to go further back asks again from where the walk ended.
 
-use smol_str::SmolStr;
-
+use crate::decode::Context;
 use crate::decode::DecodeState;
-use crate::decode::Decoded;
+use crate::decode::Understanding;
+use crate::decode::understand;
 use crate::journal::Journal;
 use crate::journal::JournalError;
-use crate::pipeline::KnownModels;
-use crate::profile::Profiles;
-use crate::telemetry::Control;
-use crate::telemetry::DeviceAction;
 use crate::telemetry::DeviceId;
 use crate::telemetry::Entry;
 use crate::telemetry::Position;
 use crate::telemetry::Record;
-use crate::telemetry::Telemetry;
-use crate::telemetry::Timestamp;
 use crate::web::HeardMessage;
 use crate::web::HeardPage;
 use crate::web::Said;
@@ -38,50 +32,40 @@ const READ_BYTES: usize = 8 << 20;
 pub(super) fn heard(
     journal: &Journal,
     decode: &DecodeState,
-    profiles: &Profiles,
+    context: Context<'_>,
     device: &DeviceId,
     before: Option<Position>,
     limit: usize,
 ) -> Result<HeardPage, JournalError> {
     let mut page = walk(journal, decode, device, before, limit)?;
-    understand(&mut page, decode.clone(), profiles, device);
+    look_again(&mut page, decode.clone(), context);
     Ok(page)
 }
 
 /// Decodes the messages of a page once more, in their order, with a memory of its own: a repetition shows when both lie in the page.
-fn understand(
-    page: &mut HeardPage,
-    mut decode: DecodeState,
-    profiles: &Profiles,
-    device: &DeviceId,
-) {
-    let now = Timestamp::default();
-    let action = DeviceAction::Adopt;
-    let by = SmolStr::default();
-    let device = device.clone();
-    // A device that is shown is no stranger.
-    decode.control(now, &Control::Device { device, action, by });
+fn look_again(page: &mut HeardPage, mut decode: DecodeState, context: Context<'_>) {
     for heard in page.items.iter_mut().rev() {
-        let models = KnownModels(profiles);
-        heard.understood = match decode.decode(heard.received_at, &heard.message, &models) {
-            Decoded::Telemetry(telemetry) => Understood::Said(said(telemetry)),
-            Decoded::Duplicate(_) => Understood::Repeated,
-            Decoded::Rejected(_) => Understood::Nothing,
+        let told = understand(&mut decode, context, heard.received_at, &heard.message);
+        heard.hints.clone_from(&told.hints);
+        heard.understood = match told.result.as_str() {
+            "decoded" => Understood::Said(said(&told)),
+            "duplicate" => Understood::Repeated,
+            _ => Understood::Nothing,
         };
     }
 }
 
-fn said(telemetry: Telemetry) -> Said {
-    let mut records = telemetry.records;
+fn said(told: &Understanding) -> Said {
+    let records = &told.records;
     Said {
-        records: records.len(),
+        records: records.len() + told.records_left_out,
         values: records.iter().map(|record| record.readings.len()).sum(),
-        event: match &mut records[..] {
-            [only] => only.event.take(),
+        event: match &records[..] {
+            [only] => only.event.clone(),
             _ => None,
         },
-        online: telemetry.availability.map(|presence| presence.online),
-        identity: telemetry.identity.is_some(),
+        online: told.online,
+        identity: told.identity.is_some(),
     }
 }
 
@@ -115,6 +99,7 @@ fn walk(
                 received_at,
                 message,
                 understood: Understood::Nothing,
+                hints: Vec::new(),
             });
         }
         top = from;
@@ -149,6 +134,7 @@ fn read_between(
 mod tests {
     use super::*;
     use crate::journal::JournalOptions;
+    use crate::profile::Profiles;
     use crate::telemetry::RawMessage;
     use crate::telemetry::Settings;
     use std::sync::mpsc;
@@ -184,7 +170,10 @@ mod tests {
         let page = heard(
             journal,
             &decode,
-            &profiles,
+            Context {
+                profiles: &profiles,
+                offset_s: 0,
+            },
             &device,
             before.map(Position),
             limit,

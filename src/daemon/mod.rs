@@ -87,10 +87,12 @@ use crate::web;
 use crate::web::Tokens;
 use crate::web::WebHandles;
 
+pub use clock::wall as wall_clock;
 pub use kept::KeptReplay;
 pub use kept::check_empty;
 pub use recover::export_base;
 pub use recover::load_base;
+pub use zones::offset_s;
 pub use zones::zone_table;
 
 /// How long a stop waits for each part; what is not done then is done after the next start.
@@ -243,6 +245,7 @@ impl Running {
                 shared: Arc::clone(&shared),
                 questions,
                 sources: sources(&config),
+                timezone: config.settings.timezone.parse().unwrap_or(chrono_tz::UTC),
             }),
             store: store.clone(),
             series: Arc::new(SeriesReader(series.clone())),

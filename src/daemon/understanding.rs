@@ -16,7 +16,7 @@ use crate::checkpoint::Part;
 use crate::checkpoint::Row;
 use crate::decode::DecodeState;
 use crate::decode::Decoded;
-use crate::pipeline::KnownModels;
+use crate::decode::KnownModels;
 use crate::profile::Profiles;
 use crate::series::consumer::Gatherer;
 use crate::series::consumer::Understood;

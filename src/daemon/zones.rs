@@ -27,6 +27,12 @@ pub fn zone_table(now: Timestamp) -> ZoneTable {
         .collect()
 }
 
+/// Seconds that a zone is ahead of UTC at an instant.
+#[must_use]
+pub fn offset_s(zone: Tz, at: Timestamp) -> i32 {
+    offset(zone, at.ms())
+}
+
 fn first_of(year: i32) -> i64 {
     NaiveDate::from_ymd_opt(year, 1, 1)
         .and_then(|date| date.and_hms_opt(0, 0, 0))

@@ -47,9 +47,12 @@ mod records;
 
 mod snapshot;
 
+mod understand;
+
 #[cfg(test)]
 mod tests;
 
+use crate::profile::Profiles;
 use crate::telemetry::{
     Control, DAY_MS, DeviceAction, DeviceId, MINUTE_MS, RawMessage, RejectReason, Rejection,
     Settings, Telemetry, Timestamp,
@@ -63,6 +66,9 @@ use native::Content;
 use records::Arrival;
 pub use snapshot::RestoreError;
 use topic::{Kind, Route};
+pub use understand::{
+    Context, Hint, HintName, Understanding, UnderstoodReading, UnderstoodRecord, understand,
+};
 
 /// Largest payload (native convention, section 1). Larger ones are rejected as `too_large`; intake keeps only their beginning.
 pub const PAYLOAD_LIMIT: usize = 256 * 1024;
@@ -78,6 +84,17 @@ const GATEWAY: &str = "gateway";
 pub trait Models {
     /// How far before and after receipt a device time of this model may lie, in ms; `None` when no profile knows the model.
     fn plausible(&self, model: &str) -> Option<(i64, i64)>;
+}
+
+/// Which models decode may accept, and how far their clocks may be off: those of the profiles.
+pub struct KnownModels<'a>(pub &'a Profiles);
+
+impl Models for KnownModels<'_> {
+    fn plausible(&self, model: &str) -> Option<(i64, i64)> {
+        self.0
+            .get(model)
+            .map(|program| (program.plausible_past_ms, program.plausible_future_ms))
+    }
 }
 
 /// What decoding remembers of a device, for people.
@@ -188,9 +205,11 @@ impl DecodeState {
     /// Whose message this is, as far as its topic tells.
     #[must_use]
     pub fn device_of(&self, message: &RawMessage) -> Option<DeviceId> {
-        let device = match topic::route(&self.settings.sources, &message.topic).ok()? {
-            Route::Native { device, .. } => device.parse(),
-            Route::Plain { device, .. } => device.parse(),
+        let (sources, topic) = (&self.settings.sources, &message.topic);
+        let device = match topic::route(sources, topic) {
+            Ok(Route::Native { device, .. }) => device.parse(),
+            Ok(Route::Plain { device, .. }) => device.parse(),
+            Err(_) => topic::device_without_kind(sources, topic)?.parse(),
         };
         device.ok()
     }

@@ -102,8 +102,38 @@ pub(super) fn matches(filter: &str, topic: &str) -> bool {
     topic_levels.next().is_none()
 }
 
+/// The device of a native topic whose kind is none: it is refused, and yet belongs to that device.
+pub(super) fn device_without_kind<'a>(
+    sources: &'a [SourceSetting],
+    topic: &'a str,
+) -> Option<&'a str> {
+    let source = sources
+        .iter()
+        .find(|source| matches(&source.filter, topic))?;
+    let native = source.convention == "native";
+    native
+        .then(|| native_parts(topic).ok())
+        .flatten()
+        .map(|(device, _)| device)
+}
+
 /// The last five levels; a bridge between brokers may have put more in front.
 fn native(topic: &str) -> Result<Route<'_>, Rejection> {
+    let (device, kind) = native_parts(topic)?;
+    let kind = Kind::of(kind).ok_or_else(|| {
+        Rejection::new(
+            RejectReason::UnknownKind,
+            format!(
+                "{} is no kind of message; expected state, tele, event, batch or ident",
+                brief(kind)
+            ),
+        )
+    })?;
+    Ok(Route::Native { device, kind })
+}
+
+/// Device and kind as they stand there.
+fn native_parts(topic: &str) -> Result<(&str, &str), Rejection> {
     let form = || {
         unknown(format!(
             "the topic {} has the wrong parts; expected appl/v1/<model>/<serial>/<kind>",
@@ -119,16 +149,7 @@ fn native(topic: &str) -> Result<Route<'_>, Rejection> {
     let device = topic
         .get(prefix.len() + 1..prefix.len() + 2 + model.len() + serial.len())
         .ok_or_else(form)?;
-    let kind = Kind::of(kind).ok_or_else(|| {
-        Rejection::new(
-            RejectReason::UnknownKind,
-            format!(
-                "{} is no kind of message; expected state, tele, event, batch or ident",
-                brief(kind)
-            ),
-        )
-    })?;
-    Ok(Route::Native { device, kind })
+    Ok((device, kind))
 }
 
 /// A template's levels are literal text, `+` (anything), a trailing `#`, or text around one `{model}` or `{serial}`.

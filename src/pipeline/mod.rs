@@ -23,7 +23,7 @@ use std::sync::Arc;
 use crate::decode::DecodeState;
 use crate::decode::DecodeView;
 use crate::decode::Decoded;
-use crate::decode::Models;
+use crate::decode::KnownModels;
 use crate::desk::Desk;
 use crate::desk::DeskOut;
 use crate::detect::DetectOut;
@@ -74,17 +74,6 @@ struct Context {
     word_texts: Vec<ProfileText>,
     profiles: Arc<Profiles>,
     zones: ZoneTable,
-}
-
-/// Which models decode may accept, and how far their clocks may be off.
-pub struct KnownModels<'a>(pub &'a Profiles);
-
-impl Models for KnownModels<'_> {
-    fn plausible(&self, model: &str) -> Option<(i64, i64)> {
-        self.0
-            .get(model)
-            .map(|program| (program.plausible_past_ms, program.plausible_future_ms))
-    }
 }
 
 impl Default for Pipeline {

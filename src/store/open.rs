@@ -26,8 +26,10 @@ const ACQUIRE_WAIT: Duration = Duration::from_secs(10);
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 /// The migrations in order; a released one is never edited.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "first", include_str!("migrations/0001_first.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "first", include_str!("migrations/0001_first.sql")),
+    (2, "verdicts", include_str!("migrations/0002_verdicts.sql")),
+];
 
 /// The store; a cheap handle, clones share one file.
 #[derive(Clone, Debug)]

@@ -6,6 +6,8 @@
 
 mod backend;
 
+mod connection;
+
 mod auth;
 
 mod problem;
@@ -15,6 +17,8 @@ mod extract;
 mod fresh;
 
 mod guard;
+
+mod live;
 
 mod once;
 
@@ -47,10 +51,11 @@ use problem::Problem;
 pub use auth::{ADMIN_TOKEN_FILE, Caller, TokenError, Tokens};
 pub use backend::{
     ActionOutcome, Backend, Backlog, Check, FaultCounts, HeardError, HeardMessage, HeardPage,
-    LiveClock, LiveConnection, LiveDerive, LiveDevice, LiveFault, LiveSignal, RefusalKind, Said,
-    SeriesAround, SeriesQuery, SeriesRead, SeriesReadError, SeriesSample, SignalState, SubmitError,
-    Traffic, TrafficBucket, TrafficCounts, Understood, Unwritten, WordList,
+    LiveClock, LiveDerive, LiveDevice, LiveFault, LiveSignal, RefusalKind, Said, SeriesAround,
+    SeriesQuery, SeriesRead, SeriesReadError, SeriesSample, SignalState, SubmitError, Traffic,
+    TrafficBucket, TrafficCounts, Understood, Unwritten, WordList,
 };
+pub use connection::LiveConnection;
 pub use serve::serve;
 
 /// What the web is given.

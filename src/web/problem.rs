@@ -135,6 +135,19 @@ impl Problem {
         problem.with("reason", json!({"en": reason.en, "zh": reason.zh}))
     }
 
+    /// The status that it is answered with.
+    pub(super) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong, for a person: what the pipeline said in both languages, else the detail.
+    pub(super) fn text(&self) -> Text {
+        self.more
+            .get("reason")
+            .and_then(|reason| serde_json::from_value(reason.clone()).ok())
+            .unwrap_or_else(|| Text::same(&self.detail))
+    }
+
     /// With a further member.
     #[must_use]
     pub(super) fn with(mut self, member: &str, value: Value) -> Self {

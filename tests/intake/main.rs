@@ -9,6 +9,8 @@ mod bench;
 
 mod fake;
 
+mod listener_bench;
+
 mod odd;
 
 mod real;

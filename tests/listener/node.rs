@@ -57,7 +57,8 @@ fn job(rig: &Rig, version: u8, user: &str, topic: &str, messages: &[String]) -> 
 #[test]
 fn messages_are_acknowledged_and_arrive_in_order() {
     let rig = Rig::start();
-    let payloads = readings(300);
+    // mqtt.js does not heed the receive maximum of MQTT 5; this is below it.
+    let payloads = readings(200);
     for (number, version, tls, qos) in [
         (1, 3, false, 1),
         (2, 5, false, 1),
@@ -72,8 +73,8 @@ fn messages_are_acknowledged_and_arrive_in_order() {
             job["ca"] = rig.file("ca.pem").to_str().unwrap().into();
         }
         let told = run(&job);
-        assert_eq!(told["connack"], 0, "{told}");
-        assert_eq!(told["acked"], payloads.len(), "{told}");
+        assert_eq!(told["connack"], 0, "MQTT {version}: {told}");
+        assert_eq!(told["acked"], payloads.len(), "MQTT {version}: {told}");
         assert_eq!(told["in_order"], true, "{told}");
         rig.wait_for(&topic, &payloads);
     }

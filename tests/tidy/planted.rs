@@ -232,4 +232,17 @@ fn a_named_device_model_is_found_in_strings_and_nowhere_else() {
     let tests = "#[cfg(test)]\nmod tests { const A: &str = \"ts-flash5\"; }\n";
     assert!(models(&Source::new("src/cli/a.rs", tests), &known).is_empty());
     assert!(models(&Source::new("tests/a.rs", text), &known).is_empty());
+    assert!(models(&Source::new("src/lab/simulate/a.rs", text), &known).is_empty());
+    assert_eq!(models(&Source::new("src/lab/a.rs", text), &known).len(), 1);
+}
+
+#[test]
+fn the_simulator_may_throw_dice_and_nothing_else() {
+    let dice = "//! A.\nuse rand::Rng;\nlet a = SystemTime::now();\n";
+    let found: Vec<String> = purity(&Source::new("src/lab/simulate/a.rs", dice));
+    assert!(
+        !found.is_empty() && found.iter().all(|line| line.contains(":3:")),
+        "{found:?}"
+    );
+    assert!(purity(&Source::new("src/lab/a.rs", dice)).is_empty());
 }

@@ -228,7 +228,7 @@ fn odd_values_break_nothing() {
             .map(|at| ChartPoint::single(START + at * DAY_MS, 37.0))
             .collect(),
         (0..50)
-            .map(|at| ChartPoint::single(START + at * DAY_MS, 1e-7 * at as f64))
+            .map(|at: i32| ChartPoint::single(START + i64::from(at) * DAY_MS, 1e-7 * f64::from(at)))
             .collect(),
         (0..50)
             .map(|at| ChartPoint::single(START - at * DAY_MS, 1.0))

@@ -40,7 +40,7 @@ pub(super) fn limits() -> [LimitLine; 2] {
     ]
 }
 
-pub(super) fn chart<'a>(points: &'a [ChartPoint], lang: Lang) -> LineChart<'a> {
+pub(super) fn chart(points: &[ChartPoint], lang: Lang) -> LineChart<'_> {
     LineChart {
         lang,
         name: match lang {

@@ -1,6 +1,7 @@
 //! The demo's fleet as it goes on: its own life, what a visitor is to watch, and what the visitor repairs.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
@@ -54,7 +55,7 @@ pub(super) struct Directed {
 }
 
 impl Directed {
-    /// A fleet whose scenes are counted from `start` on; each takes a device with which nothing is wrong.
+    /// A fleet whose scenes are counted from `start` on; each takes a device of its own, with which nothing is wrong if there is one.
     pub(super) fn new(
         fleet: Tended,
         data: PathBuf,
@@ -63,14 +64,20 @@ impl Directed {
     ) -> Self {
         let devices = fleet.devices();
         let toilets = fleet.diary().toilets;
-        let mut well = devices
-            .iter()
-            .enumerate()
-            .filter(|(_, device)| device.failures.is_empty() && device.quirk == Quirk::Ordinary);
+        let mut taken = BTreeSet::new();
         let scenes = story::scenes().into_iter().filter_map(|scene| {
             let kind = scene.failure.kind;
             let seats = FailureKind::TOILET.contains(&kind);
-            let (device, about) = well.find(|(index, _)| (*index < toilets) == seats)?;
+            let free = devices.iter().enumerate().filter(|(index, about)| {
+                let failed = about.failures.iter();
+                (*index < toilets) == seats
+                    && about.quirk != Quirk::BadLink
+                    && !taken.contains(index)
+                    && !failed.into_iter().any(|failed| failed.failure.kind == kind)
+            });
+            // In a small fleet something is wrong with each; then the one with the least.
+            let (device, about) = free.min_by_key(|(_, about)| about.failures.len())?;
+            taken.insert(device);
             Some(Planned {
                 at: start + scene.after_ms,
                 device,

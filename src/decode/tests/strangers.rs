@@ -104,3 +104,22 @@ fn a_damaged_or_foreign_state_is_refused() {
         Err(crate::decode::RestoreError::Format(99))
     );
 }
+
+#[test]
+fn a_message_of_no_kind_still_belongs_to_the_device_of_its_topic() {
+    let state = DecodeState::new();
+    let device = |topic: &str| {
+        let device = state.device_of(&message(topic, "{}"));
+        device.map(|device| device.to_string())
+    };
+    assert_eq!(
+        device("appl/v1/ts-flash5/S1/telemetry").as_deref(),
+        Some("ts-flash5/S1")
+    );
+    assert_eq!(
+        device("appl/v1/ts-flash5/S1/tele").as_deref(),
+        Some("ts-flash5/S1")
+    );
+    assert_eq!(device("appl/v1/ts-flash5/S 1/telemetry"), None);
+    assert_eq!(device("shop/S1/status"), None);
+}

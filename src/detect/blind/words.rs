@@ -32,8 +32,8 @@ impl Blind {
                 "judged in another situation only"
             }
             .to_owned(),
-            Self::NotNow { label } if zh => format!("{}：当前没有取值，下次使用时判断", label.zh),
-            Self::NotNow { label } => format!("{}: judged at the next use", label.en),
+            Self::NotNow { label } if zh => format!("{}：当前工况下没有取值", label.zh),
+            Self::NotNow { label } => format!("{}: no value in this situation", label.en),
             Self::Unseen { label, .. } if zh => format!("{}：从未上报", label.zh),
             Self::Unseen { label, .. } => format!("{}: never told", label.en),
             Self::Stale { label, .. } if zh => format!("{}：没有最新读数", label.zh),

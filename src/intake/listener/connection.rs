@@ -374,7 +374,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let client = &self.membership.client;
         add(&self.house.status.denied, 1);
         add(&client.denied, 1);
-        if let Some(left_out) = self.house.status.log.may_speak() {
+        if let Some(left_out) = self.house.status.denials_log.may_speak() {
             tracing::warn!(
                 client_id = %client.id, user = client.user.as_deref().unwrap_or("anonymous"), peer = %client.peer, topic = %publish.topic, left_out,
                 "listener: a publish outside the rights of its client was not kept"

@@ -222,7 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 |(_, text)| text,
             ),
         };
-        if let Some(left_out) = status.log.may_speak() {
+        if let Some(left_out) = status.closings_log.may_speak() {
             tracing::warn!(client_id = %client.id, peer = %client.peer, why, left_out, "listener: a connection was closed");
         }
     }

@@ -116,7 +116,7 @@ impl House {
     /// Someone was not let in.
     fn refused(&self, refusal: Refusal, peer: SocketAddr, why: &dyn fmt::Display) {
         self.status.count_refused(refusal);
-        if let Some(left_out) = self.status.log.may_speak() {
+        if let Some(left_out) = self.status.refusals_log.may_speak() {
             tracing::warn!(%peer, %why, left_out, "listener: a connection was not let in");
         }
     }
@@ -169,7 +169,11 @@ impl Listener {
         let down = Control::SourceDown {
             source: SOURCE.into(),
         };
-        house.lane.give(vec![Record::Control(down)], None).await;
+        // Not for ever either; without it the next start's `Started` says the same.
+        let told = house.lane.give(vec![Record::Control(down)], None);
+        if tokio::time::timeout(limits.linger, told).await.is_err() {
+            house.lane.give_up();
+        }
         drop_lane(house, ended).await;
         status.source().set(SourceState::Stopped);
         Ok(())

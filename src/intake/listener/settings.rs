@@ -78,7 +78,8 @@ pub struct Limits {
     pub retry_first: Duration,
     /// The longest of these pauses.
     pub retry_most: Duration,
-    /// How long a stop waits for what was taken to become durable and acknowledged.
+    /// How long a stop waits for what was taken to become durable and acknowledged, and then for the journal; both together stay
+    /// below the time that the daemon gives each part.
     pub stop: Duration,
     /// How long a connection that is closed with a reason is kept for the client to read it.
     pub linger: Duration,
@@ -132,7 +133,7 @@ impl Default for Limits {
             stall: Duration::from_secs(5),
             retry_first: Duration::from_millis(50),
             retry_most: Duration::from_secs(2),
-            stop: Duration::from_secs(10),
+            stop: Duration::from_secs(6),
             linger: Duration::from_secs(1),
         }
     }

@@ -130,7 +130,9 @@ pub struct ListenerStatus {
     pub(super) wills: AtomicU64,
     pub(super) wills_cancelled: AtomicU64,
     pub(super) waiting: AtomicU64,
-    pub(super) log: Quiet,
+    pub(super) refusals_log: Quiet,
+    pub(super) denials_log: Quiet,
+    pub(super) closings_log: Quiet,
 }
 
 /// A copy of the listener's numbers at one moment.
@@ -215,7 +217,9 @@ impl ListenerStatus {
             wills: AtomicU64::new(0),
             wills_cancelled: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
-            log: Quiet::default(),
+            refusals_log: Quiet::default(),
+            denials_log: Quiet::default(),
+            closings_log: Quiet::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What fails in the demo's fleet: a month in which most kinds of failure came and went, some are being dealt with, and one has
 //! just become dangerous; and what a visitor can watch afterwards.
 //!
-//! Written for 30 days and 24 seats; other lengths are scaled and other fleets dealt round, so that any demo has a story.
+//! Written for 30 days, 24 seats and 16 brushes; other lengths are scaled and other fleets dealt round, so that any demo has a story.
 
 use super::failure::Failure;
 use super::failure::FailureKind;
@@ -15,7 +15,7 @@ use crate::telemetry::Timestamp;
 const STORY_DAYS: f64 = 30.0;
 
 /// What fails, how many days before the end it begins, how many days it takes to full strength.
-const STORY: [(FailureKind, f64, f64); 27] = [
+const SEATS: [(FailureKind, f64, f64); 25] = [
     // Long over: opened, repaired, closed.
     (FailureKind::HeaterStuckOn, 27.2, 0.0),
     (FailureKind::ValveLeak, 26.4, 1.0),
@@ -26,7 +26,6 @@ const STORY: [(FailureKind, f64, f64); 27] = [
     (FailureKind::NozzleSlow, 19.5, 1.5),
     (FailureKind::ValveLeak, 18.7, 1.0),
     (FailureKind::HeaterWeak, 17.1, 0.5),
-    (FailureKind::WaterSensor, 15.9, 0.0),
     (FailureKind::Limescale, 15.2, 9.0),
     (FailureKind::DryerFan, 14.8, 2.0),
     (FailureKind::HeaterStuckOn, 13.3, 0.0),
@@ -42,38 +41,57 @@ const STORY: [(FailureKind, f64, f64); 27] = [
     (FailureKind::NozzleSlow, 3.1, 1.0),
     (FailureKind::ValveLeak, 2.2, 1.0),
     (FailureKind::WaterSensor, 1.1, 0.0),
-    (FailureKind::HeaterWeak, 1.9, 0.2),
     // New.
     (FailureKind::SeatOverheats, 0.35, 0.1),
     (FailureKind::HeaterStuckOn, 0.25, 0.0),
 ];
 
-/// The failures of a history of so many toilets that ends at `until`. Equal arguments give equal failures.
+/// The same of the brushes.
+const BRUSHES: [(FailureKind, f64, f64); 12] = [
+    (FailureKind::CutsOff, 25.3, 2.0),
+    (FailureKind::PressureSticks, 23.7, 0.0),
+    (FailureKind::ButtonSticks, 20.4, 0.0),
+    (FailureKind::DockDead, 18.2, 4.0),
+    (FailureKind::ChargesHot, 16.6, 0.5),
+    (FailureKind::CellResists, 15.0, 6.0),
+    (FailureKind::WaterInHandle, 11.8, 3.0),
+    (FailureKind::HeadWorn, 9.5, 0.0),
+    (FailureKind::DriveWears, 9.0, 5.0),
+    (FailureKind::PressureSticks, 4.7, 0.0),
+    (FailureKind::CutsOff, 3.4, 1.0),
+    (FailureKind::DockDead, 7.5, 1.0),
+];
+
+/// The failures of a history of so many seats and brushes that ends at `until`. Equal arguments give equal failures.
 #[must_use]
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     reason = "spans of some days in ms"
 )]
-pub fn failures(toilets: usize, from: Timestamp, until: Timestamp) -> Vec<PlannedFailure> {
-    if toilets == 0 {
-        return Vec::new();
-    }
+pub fn failures(
+    (toilets, brushes): (usize, usize),
+    from: Timestamp,
+    until: Timestamp,
+) -> Vec<PlannedFailure> {
     let scale = until.since(from) as f64 / (STORY_DAYS * DAY_MS as f64);
     let ms = |days: f64| (days * scale * DAY_MS as f64) as i64;
-    let planned = STORY
-        .iter()
-        .enumerate()
-        .map(|(number, (kind, before_end, ripens))| PlannedFailure {
+    let deal = |story: &[(FailureKind, f64, f64)], first: usize, count: usize| {
+        let planned = story.iter().enumerate().filter(|_| count > 0);
+        let planned = planned.map(|(number, (kind, before_end, ripens))| PlannedFailure {
             // A step without a common factor with most fleet sizes, so that neighbours in time are no neighbours in the list.
-            device: (number * 7 + 3) % toilets,
+            device: first + (number * 7 + 3) % count,
             failure: Failure {
                 kind: *kind,
                 ripens_ms: ms(*ripens),
             },
             begins: until - ms(*before_end),
         });
-    planned.collect()
+        planned.collect::<Vec<_>>()
+    };
+    let mut all = deal(&SEATS, 0, toilets);
+    all.extend(deal(&BRUSHES, toilets, brushes));
+    all
 }
 
 /// Something that a visitor of the running demo can watch.

@@ -102,7 +102,7 @@ impl Tended {
             toilets,
             brushes,
             cadence: Cadence::SlowLink,
-            failures: story::failures(toilets, from, story_until),
+            failures: story::failures((toilets, brushes), from, story_until),
         };
         Self {
             fleet: Fleet::new(plan),

@@ -1,10 +1,11 @@
-//! The outbox, texts, remembered replies, and the file itself.
+//! The outbox, texts, remembered replies, counts, and the file itself.
 
+use crate::desk::TicketStatus;
 use crate::store::rejected::prune;
 use crate::store::{
     BLOB_LIMIT_BYTES, Batch, OutboxItem, RejectedFilter, RememberedAction, Store, StoreError,
 };
-use crate::telemetry::{DAY_MS, Position};
+use crate::telemetry::{DAY_MS, Position, Verdict};
 
 use super::{at, commit, contract, opened, refused, ticket};
 
@@ -18,6 +19,7 @@ contract!(
     a_reply_is_remembered_for_a_day,
     the_oldest_rejected_are_dropped,
     a_closed_store_is_unavailable,
+    verdicts_are_counted_by_fault_and_model,
 );
 
 async fn deliver(store: &Store, position: u64, keys: &[&str]) {
@@ -276,4 +278,33 @@ mod file {
             .expect_err("no database");
         assert!(error.to_string().contains("store.sqlite"));
     }
+}
+
+async fn verdicts_are_counted_by_fault_and_model(store: &Store) {
+    let judged = |id, device, fault, verdict| {
+        let mut ticket = ticket(id, device, fault);
+        ticket.verdict = verdict;
+        ticket.status = TicketStatus::Closed;
+        opened(ticket)
+    };
+    let (right, wrong) = (Verdict::ConfirmedFault, Verdict::NoFaultFound);
+    let changes = [
+        judged(1, "ts-flash5/A", "scale", Some(right)),
+        judged(2, "ts-flash5/B", "scale", Some(right)),
+        judged(3, "ts-flash5/C", "scale", Some(wrong)),
+        judged(4, "ts-flash5/D", "scale", None),
+        judged(5, "ts-flash5/E", "leak", Some(wrong)),
+        judged(6, "ts-other/F", "scale", Some(wrong)),
+    ];
+    commit(store, 1, &changes).await;
+    let count = async |but| {
+        store
+            .verdicts("ts-flash5", "scale", but)
+            .await
+            .expect("counts")
+    };
+    assert_eq!(count("").await, [(right, 2), (wrong, 1)].into());
+    assert_eq!(count("T-1").await, [(right, 1), (wrong, 1)].into());
+    let none = store.verdicts("ts-flash5", "<none>", "T-1").await;
+    assert!(none.expect("counts").is_empty());
 }

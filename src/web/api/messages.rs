@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::decode::Hint;
 use crate::store::{PAYLOAD_KEPT_BYTES, RejectedRow};
 use crate::telemetry::{Position, Timestamp};
 use crate::web::WebState;
@@ -15,6 +16,7 @@ use crate::web::backend::HeardMessage;
 use crate::web::extract::{Params, PathOf, page_size, parsed, path_device};
 use crate::web::problem::Problem;
 
+use super::decode::HintShape;
 use super::rejected::{hex, text_of};
 
 /// How many, and from where.
@@ -53,6 +55,9 @@ pub(super) struct MessageAnswer {
     payload_cut: bool,
     /// What of it could not be used, and why; empty when it was understood or received before.
     refused: Vec<RefusedAnswer>,
+    /// What is probably wrong with it.
+    #[schema(value_type = Vec<HintShape>)]
+    hints: Vec<Hint>,
 }
 
 /// Why a message, or one record of it, could not be used.
@@ -128,6 +133,7 @@ impl MessageAnswer {
             payload_text: text,
             payload_cut: size > shown.len() as u64,
             refused,
+            hints: heard.hints,
             source: message.source,
             topic: message.topic,
         }

@@ -24,6 +24,8 @@ mod health;
 
 mod messages;
 
+mod decode;
+
 mod openapi;
 
 use axum::routing::{MethodRouter, get, post};
@@ -31,6 +33,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::WebState;
 
 pub(super) use events::FOLLOWERS_LIMIT;
+pub(super) use ticket_action::perform as act_on_ticket;
 
 /// One address.
 pub(super) struct Route {
@@ -66,6 +69,7 @@ pub(super) fn protected() -> Vec<Route> {
         read("/api/v1/series", get(series::series)),
         read("/api/v1/rejected", get(rejected::rejected)),
         write("/api/v1/rejected/replay", post(rejected::replay)),
+        write("/api/v1/decode", post(decode::decode)),
         read("/api/v1/profiles", get(profiles::profiles)),
         read("/api/v1/profiles/{model}", get(profiles::profile)),
     ]

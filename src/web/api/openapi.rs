@@ -5,8 +5,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    device_action, devices, events, health, messages, profiles, rejected, series, ticket_action,
-    tickets,
+    decode, device_action, devices, events, health, messages, profiles, rejected, series,
+    ticket_action, tickets,
 };
 
 #[derive(OpenApi)]
@@ -19,7 +19,7 @@ use super::{
     paths(
         tickets::tickets, tickets::ticket, ticket_action::ticket_action, events::events,
         devices::devices, devices::device, messages::messages, device_action::device_action, series::series,
-        rejected::rejected, rejected::replay, profiles::profiles, profiles::profile,
+        rejected::rejected, rejected::replay, decode::decode, profiles::profiles, profiles::profile,
         health::healthz, health::readyz, health::metrics, openapi
     ),
     modifiers(&BearerToken),

@@ -124,19 +124,30 @@ pub(super) async fn ticket_action(
     headers: HeaderMap,
     body: JsonBody,
 ) -> Result<Response, Problem> {
-    let asking = read(body.fields, if_match(&headers)?)?;
-    if state.store.ticket(&id).await?.is_none() {
-        return Err(no_such_ticket(&id));
+    perform(&state, &caller, &id, &headers, body).await
+}
+
+/// Does what was asked, once per idempotency key; the form of a page asks the same way.
+pub(in crate::web) async fn perform(
+    state: &WebState,
+    caller: &Caller,
+    id: &str,
+    headers: &HeaderMap,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let asking = read(body.fields, if_match(headers)?)?;
+    if state.store.ticket(id).await?.is_none() {
+        return Err(no_such_ticket(id));
     }
     let path = format!("/tickets/{id}/actions");
     let asked = Asked {
-        caller: &caller,
-        headers: &headers,
+        caller,
+        headers,
         path: &path,
         body: &body.raw,
     };
-    once(&state, asked, async |key| {
-        act(&state, &caller, &id, asking, key).await
+    once(state, asked, async |key| {
+        act(state, caller, id, asking, key).await
     })
     .await
 }

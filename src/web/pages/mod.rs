@@ -15,6 +15,8 @@
 //! Invariants: no inline style or script, no request to another host (the policy in `headers` forbids it); every page answers in
 //! both languages; nothing is shown to a stranger but the login.
 
+mod act;
+
 mod device;
 
 mod fleet;
@@ -43,6 +45,8 @@ mod show;
 
 mod texts;
 
+mod ticket;
+
 mod visit;
 
 use axum::Router;
@@ -70,6 +74,9 @@ pub(super) fn routes(state: &WebState) -> Router<WebState> {
     Router::new()
         .route("/", get(queue::show))
         .route("/tickets/actions", post(queue::act))
+        .route("/tickets/{id}", get(ticket::show))
+        .route("/tickets/{id}/actions", post(act::act))
+        .route("/tickets/{id}/values.csv", get(ticket::values))
         .route("/fleet", get(fleet::show))
         .route("/devices", get(fleet::devices))
         .route("/rejected/replay", post(fleet::replay))

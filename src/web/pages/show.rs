@@ -42,6 +42,11 @@ impl Show {
         Self { lang, zone, now }
     }
 
+    /// The same in another zone.
+    pub(in crate::web) const fn in_zone(self, zone: Tz) -> Self {
+        Self { zone, ..self }
+    }
+
     /// As of when the page is.
     pub(in crate::web) const fn now(&self) -> Timestamp {
         self.now
@@ -172,6 +177,11 @@ impl Show {
     /// A `time` element that tells when: `today 06:52`.
     pub(in crate::web) fn when(&self, at: Timestamp) -> Markup {
         self.time(at, &self.day_time(at))
+    }
+
+    /// `2026-03-17`: what a date field holds.
+    pub(in crate::web) fn iso_day(&self, at: Timestamp) -> String {
+        self.local(at).format("%Y-%m-%d").to_string()
     }
 
     /// Whether an instant lies on the reader's present day.

@@ -17,9 +17,9 @@ use crate::profile::{
 use crate::store::{Batch, Store};
 use crate::telemetry::{Control, DeviceId, Position, RawMessage, Text, TicketAction, Timestamp};
 use crate::web::{
-    ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage, LiveDevice,
-    LiveFault, RefusalKind, SeriesAround, SeriesQuery, SeriesRead, SeriesReadError, SeriesSample,
-    SubmitError, Understood, Unwritten, WordList,
+    ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage,
+    LiveConnection, LiveDevice, LiveFault, RefusalKind, SeriesAround, SeriesQuery, SeriesRead,
+    SeriesReadError, SeriesSample, SubmitError, Understood, Unwritten, WordList,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_120);
@@ -39,6 +39,8 @@ pub(super) struct Double {
     pub(super) alive: Mutex<BTreeMap<String, LiveDevice>>,
     /// Messages in its journal, newest first; while empty it makes some up.
     pub(super) heard: Mutex<Vec<HeardMessage>>,
+    /// Who speaks for its devices.
+    pub(super) connected: Mutex<Vec<LiveConnection>>,
     /// What is not in the store yet.
     pub(super) unwritten: Mutex<BTreeMap<DeviceId, Unwritten>>,
 }
@@ -54,6 +56,7 @@ impl Double {
             sick: AtomicBool::new(false),
             alive: Mutex::default(),
             heard: Mutex::default(),
+            connected: Mutex::default(),
             unwritten: Mutex::default(),
         }
     }
@@ -141,6 +144,10 @@ impl Backend for Double {
         async move { live }.boxed()
     }
 
+    fn connections(&self, _: &DeviceId) -> Vec<LiveConnection> {
+        self.connected.lock().expect("no test panicked").clone()
+    }
+
     fn unwritten(&self, _: Vec<DeviceId>) -> BoxFuture<'static, BTreeMap<DeviceId, Unwritten>> {
         let unwritten = self.unwritten.lock().expect("no test panicked").clone();
         async move { unwritten }.boxed()
@@ -191,6 +198,7 @@ impl Backend for Double {
                 oversize: None,
             },
             understood: Understood::Nothing,
+            hints: Vec::new(),
         });
         let items: Vec<_> = items.collect();
         let next = items.last().map(|item| item.position);
@@ -221,6 +229,16 @@ impl Backend for Double {
             series: 7,
             journal_bytes: 3 << 20,
         }
+    }
+
+    fn decode(&self, message: &RawMessage, received_at: Timestamp) -> crate::decode::Understanding {
+        let profiles = crate::profile::Profiles::default();
+        let context = crate::decode::Context {
+            profiles: &profiles,
+            offset_s: 8 * 3_600,
+        };
+        let mut memory = crate::decode::DecodeState::new();
+        crate::decode::understand(&mut memory, context, received_at, message)
     }
 
     fn readiness(&self) -> Vec<Check> {
@@ -322,6 +340,8 @@ fn carry_out(ticket: &mut Ticket, action: TicketAction) -> Option<SmolStr> {
 /// A series of three values; a signal named `broken` cannot be read.
 pub(super) struct ThreeValues {
     pub(super) asked: Mutex<Vec<SeriesQuery>>,
+    /// It does not answer.
+    pub(super) down: AtomicBool,
 }
 
 impl SeriesRead for ThreeValues {
@@ -329,7 +349,7 @@ impl SeriesRead for ThreeValues {
         &self,
         query: SeriesQuery,
     ) -> BoxFuture<'static, Result<Vec<SeriesSample>, SeriesReadError>> {
-        let broken = query.field == "broken";
+        let broken = query.field == "broken" || self.down.load(Ordering::Relaxed);
         let from = query.from;
         self.asked.lock().expect("no test panicked").push(query);
         async move {

@@ -8,6 +8,8 @@ mod browser;
 
 mod device;
 
+mod device_forms;
+
 mod double;
 
 mod events;
@@ -18,6 +20,9 @@ mod pages;
 
 mod reads;
 
+mod ticket_page;
+
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -72,6 +77,7 @@ async fn site_that_waits(answer_wait: Duration) -> Site {
     let backend = Arc::new(Double::new(store.clone()));
     let series = Arc::new(ThreeValues {
         asked: Mutex::default(),
+        down: AtomicBool::new(false),
     });
     let closing = watch::Sender::new(false);
     let mut registry = Registry::default();

@@ -39,12 +39,20 @@ async fn mqtt_3_is_read_no_further_than_its_bound_and_on_when_there_is_room() {
         peer.silence().await;
         assert_eq!(hall.journal.messages().len(), 256, "and no more");
         hall.journal.release();
-        if qos == 1 {
-            let acks: Vec<_> = (1..=300).map(|id| ack(PUBACK, id)).collect();
-            peer.expect(&acks).await;
+        let expected = if qos == 1 { 301 } else { 1 };
+        let mut answers = Vec::new();
+        while answers.len() < expected {
+            answers.push(peer.packet().await.expect("an answer"));
         }
-        peer.expect(&[PONG.to_vec()]).await;
-        assert_eq!(hall.journal.messages().len(), 300);
+        // PINGRESP needs no journal, so it may come before the last acknowledgements.
+        let pongs = answers.extract_if(.., |answer| answer == &PONG).count();
+        assert_eq!(pongs, 1);
+        let acks: Vec<_> = (1..=300)
+            .take(expected - 1)
+            .map(|id| ack(PUBACK, id))
+            .collect();
+        assert_eq!(answers, acks);
+        assert_eq!(hall.journal.wait_for(300).len(), 300);
     }
 }
 

@@ -13,8 +13,6 @@ mod hall;
 
 mod journal;
 
-mod measure;
-
 mod publishing;
 
 mod rig;

@@ -4,7 +4,6 @@ use std::io;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 
 use super::rig::Rig;
 use super::rig::until;
@@ -61,14 +60,33 @@ async fn strangers_are_bounded_and_hurt_nobody_who_is_in() {
     rig.stop().await;
 }
 
-/// With the backlog of 128 that a plain bind gives, a burst waits for resent packets, a second each.
+/// With the backlog of 128 that a plain bind gives, a burst waits for resent packets, a second each; beyond it, for ever.
 #[tokio::test]
-async fn a_fleet_that_comes_back_at_once_is_not_held_up_by_the_backlog() {
+async fn connections_that_nobody_has_accepted_yet_are_kept_by_the_kernel() {
+    let listener = Listener::bind(ListenerSettings {
+        listen: Some(([127, 0, 0, 1], 0).into()),
+        tls: None,
+        subscribe: Subscribe::Grant,
+        limits: Limits::default(),
+    })
+    .expect("a port");
+    let address = listener.address().unwrap();
+    // The kernel may be told to keep fewer.
+    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap_or_default();
+    let burst = most.trim().parse().unwrap_or(4_096).min(500);
+    let waiting: Vec<_> = (0..burst)
+        .map(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_secs(20)))
+        .collect();
+    let connected = waiting.iter().filter(|stream| stream.is_ok()).count();
+    assert_eq!(connected, burst);
+}
+
+#[tokio::test]
+async fn a_fleet_that_comes_back_at_once_is_let_in() {
     let rig = Rig::start();
     let burst: Vec<_> = (0..600)
         .map(|_| tokio::spawn(TcpStream::connect(rig.address)))
         .collect();
-    let began = Instant::now();
     let mut peers = Vec::new();
     for connecting in burst {
         let stream = connecting.await.unwrap().expect("connected");
@@ -80,11 +98,6 @@ async fn a_fleet_that_comes_back_at_once_is_not_held_up_by_the_backlog() {
     }
     assert_eq!(rig.status.snapshot().connects, 600);
     assert_eq!(rig.status.clients().len(), 600);
-    // Not a measurement: that the kernel was asked for the backlog can only be read there.
-    if let Ok(sockets) = std::fs::read_to_string("/proc/net/tcp") {
-        assert!(sockets.contains(&format!(":{:04X}", rig.address.port())));
-    }
-    assert!(began.elapsed() < Duration::from_secs(60));
     drop(peers);
     rig.stop().await;
 }

@@ -133,7 +133,7 @@ impl Brush {
         let mut chance = Chance::new(plan.seed, device, 1);
         let place = &PLACES[(number + 3) % PLACES.len()];
         let from = plan.from + chance.span_ms(0, MINUTE_MS);
-        let plate = nameplate(plan.from, device, number, place, &mut chance);
+        let named = nameplate(plan.from, device, number, place, &mut chance);
         let boot = chance.span_ms(1, 9);
         let person = Person::new(place, from, Chance::new(plan.seed, device, 2));
         let warmer_k = 0.7 * chance.noise();
@@ -141,7 +141,7 @@ impl Brush {
         let sessions = chance.span_ms(100, 500);
         let days = chance.between(50.0, 88.0);
         let mut brush = Self {
-            link: Link::new(plate, plan.seed, from, boot),
+            link: Link::new(named, plan.seed, from, boot),
             ailments: Ailments::default(),
             cadence: plan.cadence,
             place,

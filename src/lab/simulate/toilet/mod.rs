@@ -127,7 +127,7 @@ impl Toilet {
         let place = &PLACES[number % PLACES.len()];
         let from = plan.from + chance.span_ms(0, MINUTE_MS);
         let quirk = quirk(number);
-        let plate = nameplate(plan.from, device, number, place, quirk, &mut chance);
+        let named = nameplate(plan.from, device, number, place, quirk, &mut chance);
         let boot = chance.span_ms(1, 20);
         let mut home = Household::new(place, from, Chance::new(plan.seed, device, 2));
         let warmer_k = 0.7 * chance.noise();
@@ -135,7 +135,7 @@ impl Toilet {
         let visit = home.next(from);
         let washes = chance.span_ms(60, 900);
         Self {
-            link: Link::new(plate, plan.seed, from, boot),
+            link: Link::new(named, plan.seed, from, boot),
             ailments: Ailments::default(),
             cadence: plan.cadence,
             place,

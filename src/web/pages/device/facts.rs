@@ -8,6 +8,7 @@ use crate::telemetry::SECOND_MS;
 use crate::telemetry::Timestamp;
 use crate::telemetry::Verdict;
 use crate::web::backend::LiveClock;
+use crate::web::LiveConnection;
 use crate::web::pages::frame::Frame;
 use crate::web::pages::parts;
 use crate::web::pages::parts::Markup;
@@ -15,6 +16,8 @@ use crate::web::pages::parts::escaped;
 
 use super::subject::Subject;
 
+/// Clients that are listed; a device has one, two while it moves to another gateway.
+const CONNECTIONS_SHOWN: usize = 4;
 /// Lines of the record.
 const RECORD_LINES: usize = 12;
 /// A clock counts as right within this, ms; a lag below it is the network's.
@@ -27,7 +30,7 @@ pub(super) struct Fact {
 }
 
 /// Everything that is known, in the order of a type plate.
-pub(super) fn facts(frame: &Frame, subject: &Subject) -> Vec<Fact> {
+pub(super) fn facts(frame: &Frame, subject: &Subject, connections: &[LiveConnection]) -> Vec<Fact> {
     let t = frame.t;
     let identity = &subject.row.identity;
     let mut facts = Facts {
@@ -70,6 +73,9 @@ pub(super) fn facts(frame: &Frame, subject: &Subject) -> Vec<Fact> {
     if let Some(live) = &subject.live {
         if !live.source.is_empty() {
             facts.told("device-fact-source", Some(&live.source));
+        }
+        for connection in connections.iter().take(CONNECTIONS_SHOWN) {
+            facts.add("device-fact-client", client(frame, connection));
         }
         facts.add("device-fact-clock", clock(frame, live.clock));
         if let Some((at, boot)) = live.restarts.last() {
@@ -118,6 +124,32 @@ impl Facts<'_> {
             self.add(key, parts::told(value));
         }
     }
+}
+
+/// A client that speaks for it: its name, how it speaks, since when, and what it may not do.
+fn client(frame: &Frame, connection: &LiveConnection) -> Markup {
+    let (t, show) = (frame.t, &frame.show);
+    let key = if connection.tls {
+        "device-client-tls"
+    } else {
+        "device-client"
+    };
+    let how = t
+        .say(key)
+        .with("protocol", &connection.protocol)
+        .with("when", show.day_time(connection.since))
+        .num("messages", connection.messages)
+        .num("subscriptions", connection.subscriptions_granted)
+        .to_string();
+    let how = show.time(connection.since, &how);
+    let denied = if connection.denied > 0 {
+        let words = t.say("device-client-denied").num("n", connection.denied);
+        format!("<small>{}</small>", escaped(&words.to_string()))
+    } else {
+        String::new()
+    };
+    let name = parts::told(&connection.client_id);
+    Markup::trusted(format!("{name}<small>{how}</small>{denied}"))
 }
 
 /// How right its clock is.

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::response::Response;
 use smol_str::SmolStr;
 
+use crate::decode;
 use crate::store::RejectedFilter;
 use crate::store::RejectedRow;
 use crate::telemetry::Position;
@@ -241,6 +242,10 @@ impl Look<'_> {
         let result = match (whole, refused.len(), &heard.understood) {
             (Some(row), ..) => self.refused_result(row),
             (None, 0, Understood::Repeated) => state("learning", &t.say("device-result-repeated")),
+            (None, 0, _) if !heard.hints.is_empty() => {
+                let words = t.say("device-result-hints").num("n", heard.hints.len());
+                state("pending", &words)
+            }
             (None, 0, _) => state("normal", &t.say("device-result-decoded")),
             (None, n, _) => state("pending", &t.say("device-result-partly").num("n", n)),
         };
@@ -250,16 +255,23 @@ impl Look<'_> {
             (Understood::Repeated, None) => t.say("device-said-repeated").to_string(),
             (Understood::Nothing, None) => t.say("device-said-unknown").to_string(),
         };
+        // A refusal says itself what is wrong; guesses are for what was taken.
+        let guesses = if refused.is_empty() {
+            &heard.hints[..]
+        } else {
+            &[]
+        };
         MessageRow {
             received: self.time(heard.received_at),
             kind: kind(&heard.message.topic),
             understood,
             hints: refused
                 .iter()
-                .take(HINTS_LIMIT)
                 .map(|row| self.hint(row))
+                .chain(guesses.iter().map(|hint| self.guess(heard, hint)))
+                .take(HINTS_LIMIT)
                 .collect(),
-            more_hints: refused.len().saturating_sub(HINTS_LIMIT),
+            more_hints: (refused.len() + guesses.len()).saturating_sub(HINTS_LIMIT),
             result,
         }
     }
@@ -310,6 +322,22 @@ impl Look<'_> {
         match item {
             None => t.say("device-said-nothing").to_string(),
             Some(item) => t.say("device-said-record").num("n", item + 1).to_string(),
+        }
+    }
+
+    /// What is probably wrong with a message that was taken.
+    fn guess(&self, heard: &HeardMessage, hint: &decode::Hint) -> Hint {
+        let raw = Raw {
+            topic: &heard.message.topic,
+            payload: &heard.message.payload,
+            cut: false,
+        };
+        Hint {
+            name: SmolStr::new_static(hint.name.as_str()),
+            words: self.frame.t.one(&hint.text).to_owned(),
+            detail: String::new(),
+            meant: hint.did_you_mean.clone(),
+            raw: raw::marked_at(&raw, hint.mark.as_deref()),
         }
     }
 

@@ -157,7 +157,7 @@ async fn build(
         ranges: looked.links(&frame, &head.address),
         range: looked.words(&frame),
         signals,
-        facts: facts::facts(&frame, subject),
+        facts: facts::facts(&frame, subject, &state.backend.connections(&subject.id)),
         tickets: shown.map(|ticket| tickets::row(&frame, ticket)).collect(),
         record: facts::record(&frame, subject, &found),
         forms: forms(&frame, subject, fields),

@@ -50,6 +50,22 @@ pub(super) fn marked(raw: &Raw<'_>, reason: &str, detail: &str) -> Markup {
     Markup::trusted(html)
 }
 
+/// The text with a piece of it marked where it first stands.
+pub(super) fn marked_at(raw: &Raw<'_>, mark: Option<&str>) -> Markup {
+    let topic: String = raw.topic.chars().take(TOPIC_CHARS).collect();
+    let (payload, cut) = shown(raw);
+    let place = |text: &str| {
+        let mark = mark.filter(|mark| !mark.is_empty())?;
+        text.find(mark).map(|at| (at, at + mark.len()))
+    };
+    let end = if cut { "…" } else { "" };
+    Markup::trusted(format!(
+        "<bdi>{}\n{}{end}</bdi>",
+        escaped(&topic),
+        with_mark(&payload, place(&payload))
+    ))
+}
+
 /// What was probably meant; `models` are those that have a profile.
 pub(super) fn meant(topic: &str, reason: &str, models: &[SmolStr]) -> Option<String> {
     let (from, to) = in_topic(topic, reason)?;

@@ -2,7 +2,7 @@
 
 mod bulk;
 
-mod cases;
+pub(super) mod cases;
 
 mod csv;
 

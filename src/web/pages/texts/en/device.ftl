@@ -70,7 +70,10 @@ device-limit-warn-below = warning below { $warn }
 device-limit-fault = fault limit { $fault }
 device-limit-fault-below = fault below { $fault }
 device-limits-and-new = { $limits }; when new { $normal }
-device-learning = { $have } of { $need } values
+device-learning = { $need ->
+    [one] no value yet
+   *[other] { $have } of { $need } values
+}
 device-blind-no-reading = no reading
 device-blind-invalid = no valid reading
 device-blind-not-now = not judged now
@@ -147,6 +150,10 @@ device-fact-first-use = In use since
 device-fact-first-seen = First message
 device-fact-via = Comes via
 device-fact-source = Connection
+device-fact-client = Client
+device-client = MQTT { $protocol } since { $when }, { $messages } messages, { $subscriptions } subscriptions
+device-client-tls = MQTT { $protocol } over TLS since { $when }, { $messages } messages, { $subscriptions } subscriptions
+device-client-denied = { $n } publishes outside its rights
 device-fact-clock = Clock
 device-fact-restarts = Restarts
 device-fact-zone = Time zone
@@ -222,6 +229,10 @@ device-col-received = Received
 device-col-kind = Kind
 device-col-understood = Understood
 device-col-result = Result
+device-result-hints = { $n ->
+    [one] Decoded, 1 hint
+   *[other] Decoded, { $n } hints
+}
 device-result-decoded = Decoded
 device-result-repeated = Repeated
 device-result-rejected = Rejected
