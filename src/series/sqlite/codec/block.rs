@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn cells_are_those_of_the_values() {
         let mut packer = Packer::new().unwrap();
-        let block_bytes = packer
+        let written = packer
             .pack(&numbers((0..100).map(|minute| (minute * 60_000, 1.5))))
             .unwrap();
         let cells = unpack(&written.cells, VALUES_LIMIT).unwrap();
