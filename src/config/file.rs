@@ -250,7 +250,7 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
         }
         brokers.push(broker);
     }
-    let series = check_series(&file.series, file.influxdb.is_some())?;
+    let series = check_series(&file.series)?;
     let data_dir = base.join(file.data.dir);
     let listener = check_listener(file.listener, !brokers.is_empty(), &data_dir, base)?;
     Ok(Config {

@@ -22,22 +22,14 @@ pub(super) struct SeriesFile {
     retention: Option<String>,
 }
 
-/// Checks it; with an InfluxDB it would do nothing and is refused.
-pub(super) fn check_series(
-    file: &SeriesFile,
-    has_influxdb: bool,
-) -> Result<SeriesLimits, ConfigError> {
+/// Checks it, also while an InfluxDB is named, which has a retention of its own: so both can stand in one file.
+pub(super) fn check_series(file: &SeriesFile) -> Result<SeriesLimits, ConfigError> {
     let refused = |why: String| {
         Err(wrong(
             "series.retention",
             format!("series.retention: {why}"),
         ))
     };
-    if has_influxdb && file.retention.is_some() {
-        return refused(
-            "is of the embedded store, and influxdb.url names an InfluxDB; write influxdb.retention instead".into(),
-        );
-    }
     let text = file.retention.as_deref().unwrap_or(RETENTION);
     if text.trim() == FOREVER {
         return Ok(SeriesLimits { retention: None });

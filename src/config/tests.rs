@@ -78,11 +78,6 @@ fn the_embedded_series_are_kept_for_a_year_unless_told_otherwise() {
         let config = check_text(text).expect("right");
         assert_eq!(config.series.retention, expected, "{text}");
     }
-    let error = check_text(
-        "[series]\nretention = \"30 d\"\n[influxdb]\nurl = \"http://127.0.0.1:8086\"\norg = \"home\"\nbucket = \"telemetry\"\ntoken_file = \"influx-token\"\n",
-    )
-    .expect_err("it would do nothing");
-    assert!(error.contains("influxdb.retention"), "{error}");
 }
 
 #[test]

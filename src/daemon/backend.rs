@@ -388,7 +388,10 @@ impl SeriesRead for SeriesReader {
         let series = self.0.clone();
         async move {
             let query = range_query(query);
-            let samples = series.range(&query).await.map_err(read_error)?;
+            let samples = series
+                .range(&query)
+                .await
+                .map_err(|error| read_error(&error))?;
             Ok(samples
                 .into_iter()
                 .map(|sample| SeriesSample {
@@ -419,9 +422,9 @@ impl SeriesRead for SeriesReader {
                 series.before(measurement, &device, &field, from),
                 series.extent(measurement, &device, &field),
             );
-            let extent = extent.map_err(read_error)?;
+            let extent = extent.map_err(|error| read_error(&error))?;
             Ok(SeriesAround {
-                before: match before.map_err(read_error)? {
+                before: match before.map_err(|error| read_error(&error))? {
                     Some(Value {
                         at,
                         value: FieldValue::Float(number),
@@ -454,7 +457,7 @@ fn range_query(query: SeriesQuery) -> RangeQuery {
     }
 }
 
-fn read_error(error: SeriesError) -> SeriesReadError {
+fn read_error(error: &SeriesError) -> SeriesReadError {
     SeriesReadError {
         reason: error.to_string(),
     }

@@ -19,49 +19,46 @@ const TIME_LIMIT_MS: i64 = 9_214_560_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Grid {
     /// Where the first window would begin if the range did, ms.
-    pub(super) origin_ms: i64,
+    pub(super) origin: i64,
     /// Width of a window, ms.
-    pub(super) width_ms: i64,
-    /// The range, ms.
-    pub(super) from_ms: i64,
-    /// Its end, exclusive, ms.
-    pub(super) to_ms: i64,
+    pub(super) width: i64,
+    /// Where the range begins, ms.
+    pub(super) from: i64,
 }
 
 impl Grid {
     /// The narrowest windows of which the asked-for number is enough.
     pub(super) fn new(query: &RangeQuery) -> Self {
         let limit = i64::from(query.limit());
-        let from_ms = query.from.ms().clamp(-TIME_LIMIT_MS, TIME_LIMIT_MS);
-        let to_ms = query.to.ms().clamp(-TIME_LIMIT_MS, TIME_LIMIT_MS);
-        let width = |origin_ms: i64| ((to_ms - origin_ms + limit - 1) / limit).max(1);
+        let from = query.from.ms().clamp(-TIME_LIMIT_MS, TIME_LIMIT_MS);
+        let to = query.to.ms().clamp(-TIME_LIMIT_MS, TIME_LIMIT_MS);
+        let width_from = |origin: i64| ((to - origin + limit - 1) / limit).max(1);
         let grid = Self {
-            origin_ms: from_ms,
-            width_ms: width(from_ms),
-            from_ms,
-            to_ms,
+            origin: from,
+            width: width_from(from),
+            from,
         };
-        if grid.width_ms < WHOLE_HOURS_FROM_MS {
+        if grid.width < WHOLE_HOURS_FROM_MS {
             return grid;
         }
-        let origin_ms = from_ms.div_euclid(HOUR_MS) * HOUR_MS;
-        let hours = (width(origin_ms) + HOUR_MS - 1) / HOUR_MS;
+        let origin = from.div_euclid(HOUR_MS) * HOUR_MS;
+        let hours = (width_from(origin) + HOUR_MS - 1) / HOUR_MS;
         Self {
-            origin_ms,
-            width_ms: hours * HOUR_MS,
-            ..grid
+            origin,
+            width: hours * HOUR_MS,
+            from,
         }
     }
 
     /// Whether every hour lies in one window.
     pub(super) const fn is_of_whole_hours(&self) -> bool {
-        self.width_ms % HOUR_MS == 0 && self.origin_ms % HOUR_MS == 0
+        self.width % HOUR_MS == 0 && self.origin % HOUR_MS == 0
     }
 
     /// Where the window of an instant begins, ms; that of the first one is where the range begins.
     pub(super) fn start(&self, at_ms: i64) -> i64 {
-        let past = at_ms.saturating_sub(self.origin_ms);
-        (at_ms - past.rem_euclid(self.width_ms)).max(self.from_ms)
+        let past = at_ms.saturating_sub(self.origin);
+        (at_ms - past.rem_euclid(self.width)).max(self.from)
     }
 }
 
@@ -258,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_width_is_never_zero_nor_overflows() {
-        let width = |from, to, points| Grid::new(&query(from, to, points)).width_ms;
+        let width = |from, to, points| Grid::new(&query(from, to, points)).width;
         assert_eq!(width(5, 5, 10), 1);
         assert_eq!(width(0, 101, 10), 11);
         assert!(width(i64::MIN, i64::MAX, 1) > 0);
@@ -278,13 +275,13 @@ mod tests {
             assert!(grid.is_of_whole_hours(), "{query:?}");
             let last = grid.start(query.to.ms() - 1);
             assert!(
-                (last - grid.origin_ms) / grid.width_ms < i64::from(points),
+                (last - grid.origin) / grid.width < i64::from(points),
                 "{query:?}"
             );
             assert_eq!(grid.start(from), from);
         }
         let narrow = Grid::new(&query(1, 1 + 2_000 * 2 * HOUR_MS - 2_000, 2_000));
-        assert_eq!((narrow.width_ms, narrow.origin_ms), (2 * HOUR_MS - 1, 1));
+        assert_eq!((narrow.width, narrow.origin), (2 * HOUR_MS - 1, 1));
         assert!(!narrow.is_of_whole_hours());
     }
 

@@ -178,8 +178,8 @@ impl InfluxStore {
             return Ok(Vec::new());
         };
         let grid = Grid::new(query);
-        let every = grid.width_ms;
-        let offset = grid.origin_ms.rem_euclid(every);
+        let every = grid.width;
+        let offset = grid.origin.rem_euclid(every);
         let mut script = format!("data = {source}\n");
         for name in ["min", "max", "mean", "count"] {
             let _infallible = writeln!(

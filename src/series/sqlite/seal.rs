@@ -42,6 +42,15 @@ struct Target {
     data: i64,
 }
 
+/// Where and since when values are put.
+#[derive(Clone, Copy)]
+struct Place<'db> {
+    db: &'db Connection,
+    series: i64,
+    /// What is older is left out, ms.
+    kept_from: i64,
+}
+
 /// Moves values into blocks.
 pub(super) struct Sealer {
     packer: Packer,
@@ -98,6 +107,11 @@ impl Sealer {
         values: &[(i64, FieldValue)],
         kept_from: i64,
     ) -> Result<(), Failed> {
+        let place = Place {
+            db,
+            series,
+            kept_from,
+        };
         let expired = values.partition_point(|(at, _)| *at < kept_from);
         let mut rest = values.get(expired..).unwrap_or_default();
         while let Some((first, _)) = rest.first() {
@@ -112,7 +126,7 @@ impl Sealer {
             rest = later;
             // Behind a full block a new one begins, and the full one stays as it is.
             let target = target.filter(|t| *first <= t.last || t.count < whole(VALUES_LIMIT));
-            self.fill(db, series, target, taken, border == end, kept_from)?;
+            self.fill(place, target, taken, border == end)?;
         }
         Ok(())
     }
@@ -120,13 +134,16 @@ impl Sealer {
     /// Puts values into a block, or into a new one; too many become several.
     fn fill(
         &mut self,
-        db: &Connection,
-        series: i64,
+        place: Place<'_>,
         target: Option<Target>,
         fresh: &[(i64, FieldValue)],
         is_newest: bool,
-        kept_from: i64,
     ) -> Result<(), Failed> {
+        let Place {
+            db,
+            series,
+            kept_from,
+        } = place;
         let mut merged = Vec::new();
         if let Some(target) = &target {
             let bytes: Vec<u8> = db

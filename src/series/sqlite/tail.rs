@@ -210,7 +210,8 @@ mod tests {
         );
         assert_eq!(tail.newest(1, 0..7), Some((6, FieldValue::Float(4.0))));
         assert_eq!(tail.newest(1, 7..7), None);
-        assert!(tail.values(1, 9..3).is_empty());
+        let (from, to) = (9, 3);
+        assert!(tail.values(1, from..to).is_empty());
     }
 
     #[test]

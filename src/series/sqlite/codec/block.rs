@@ -176,14 +176,18 @@ mod tests {
             }
             sum / 2.0
         };
-        let block = numbers((0..VALUES_LIMIT as i64).map(|place| value(place, noise())));
-        let packed = packer.pack(&block).unwrap();
-        assert_eq!(packer.unpack(&packed.bytes).unwrap(), block);
+        let block = numbers(
+            (0_i64..)
+                .take(VALUES_LIMIT)
+                .map(|place| value(place, noise())),
+        );
+        let written = packer.pack(&block).unwrap();
+        assert_eq!(packer.unpack(&written.bytes).unwrap(), block);
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         let per_value = |bytes: usize| bytes as f64 / VALUES_LIMIT as f64;
         (
-            per_value(packed.bytes.len()),
-            per_value(packed.bytes.len() + packed.cells.len()),
+            per_value(written.bytes.len()),
+            per_value(written.bytes.len() + written.cells.len()),
         )
     }
 
@@ -251,10 +255,10 @@ mod tests {
     #[test]
     fn cells_are_those_of_the_values() {
         let mut packer = Packer::new().unwrap();
-        let packed = packer
+        let written = packer
             .pack(&numbers((0..100).map(|minute| (minute * 60_000, 1.5))))
             .unwrap();
-        let cells = unpack(&packed.cells, VALUES_LIMIT).unwrap();
+        let cells = unpack(&written.cells, VALUES_LIMIT).unwrap();
         let read: Vec<_> = cells
             .iter()
             .map(|cell| (cell.hour, cell.count, cell.sum))
@@ -266,15 +270,15 @@ mod tests {
     fn a_block_with_a_flipped_bit_is_damaged() {
         let mut packer = Packer::new().unwrap();
         let block = numbers((0..500).map(|place| (place * place, 0.1 + 1.0 / 3.0)));
-        let packed = packer.pack(&block).unwrap().bytes;
-        for place in 0..packed.len() {
-            let mut wrong = packed.clone();
+        let block_bytes = packer.pack(&block).unwrap().bytes;
+        for place in 0..block_bytes.len() {
+            let mut wrong = block_bytes.clone();
             wrong[place] ^= 4;
             if let Ok(read) = packer.unpack(&wrong) {
                 assert_eq!(read, block, "byte {place}");
             }
         }
-        assert_eq!(packer.unpack(&packed).unwrap(), block);
+        assert_eq!(packer.unpack(&block_bytes).unwrap(), block);
     }
 
     proptest! {
@@ -284,12 +288,12 @@ mod tests {
         fn any_texts_come_back(texts in prop::collection::vec(".{0,40}", 0..30)) {
             let mut packer = Packer::new().unwrap();
             let block = Block {
-                times: (0..texts.len() as i64).collect(),
+                times: (0_i64..).take(texts.len()).collect(),
                 values: Column::Texts(texts.into_iter().map(SmolStr::from).collect()),
             };
-            let packed = packer.pack(&block).unwrap();
-            prop_assert_eq!(packed.cells.len(), 0);
-            prop_assert_eq!(packer.unpack(&packed.bytes).unwrap(), block);
+            let written = packer.pack(&block).unwrap();
+            prop_assert_eq!(written.cells.len(), 0);
+            prop_assert_eq!(packer.unpack(&written.bytes).unwrap(), block);
         }
     }
 }
