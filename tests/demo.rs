@@ -199,7 +199,7 @@ impl Demo {
         let (_, url) = ready.unwrap().split_once("http://").unwrap();
         demo.url = format!("http://{}", url.trim());
         let token = std::fs::read_to_string(Path::new(data).join("admin-token")).unwrap();
-        demo.token = token.trim().to_owned();
+        token.trim().clone_into(&mut demo.token);
         demo
     }
 

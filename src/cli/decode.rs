@@ -24,7 +24,7 @@ const PAYLOAD_LIMIT: u64 = 1 << 20;
 /// Says what is understood of one message: convention, device, times and why, every value, and what is probably wrong.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  foremend decode appl/v1/ts-flash5/TSF5-MADEUP-01/tele '{\"ts\":1772347269,\"s\":{\"water.outc\":37.8}}'\n  mosquitto_sub -C 1 -t 'appl/v1/#' | foremend decode appl/v1/ts-flash5/TSF5-MADEUP-01/tele -"
+    after_help = "Example:\n  foremend decode appl/v1/model-a/MADEUP-01/tele '{\"ts\":1772347269,\"s\":{\"water.outc\":37.8}}'\n  mosquitto_sub -C 1 -t 'appl/v1/#' | foremend decode appl/v1/model-a/MADEUP-01/tele -"
 )]
 pub(super) struct Decode {
     /// The topic it is sent to.

@@ -65,7 +65,10 @@ fn greeting(ready: &daemon::Ready<'_>) -> String {
     let doors = [("mqtt", ready.mqtt), ("mqtts", ready.mqtts)];
     for (scheme, address) in doors {
         if let Some(address) = address {
-            line.push_str(&format!(", devices connect to {scheme}://{address}"));
+            line += ", devices connect to ";
+            line += scheme;
+            line += "://";
+            line += &address.to_string();
         }
     }
     line

@@ -34,7 +34,7 @@ const BACK_ENTRIES: u64 = 65_536;
 /// Shows messages as they come, with what is understood of each. Ends with Ctrl-C.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  foremend tail --device ts-flash5/TSF5-MADEUP-01\n  foremend tail --raw --data foremend-demo"
+    after_help = "Example:\n  foremend tail --device model-a/MADEUP-01\n  foremend tail --raw --data foremend-demo"
 )]
 pub(super) struct Tail {
     /// Only this device (`model/serial`, or a serial).

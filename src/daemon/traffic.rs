@@ -15,7 +15,7 @@ use crate::web::TrafficCounts;
 /// Width of a bucket.
 const BUCKET_MS: i64 = 30 * SECOND_MS;
 /// Buckets that are kept: a day.
-const BUCKETS_LIMIT: usize = (DAY_MS / BUCKET_MS) as usize;
+const BUCKETS_LIMIT: usize = 2_880;
 
 /// The last day's traffic.
 #[derive(Debug, Default)]
@@ -94,11 +94,12 @@ mod tests {
     fn it_keeps_a_day() {
         let start = Timestamp::from_ms(0);
         let mut log = TrafficLog::default();
-        for n in 0..BUCKETS_LIMIT as i64 + 100 {
+        let day = DAY_MS / BUCKET_MS;
+        for n in 0..day + 100 {
             log.look(start + n * BUCKET_MS, counts(n.cast_unsigned(), 0));
         }
         assert_eq!(log.buckets.len(), BUCKETS_LIMIT);
-        let now = start + (BUCKETS_LIMIT as i64 + 99) * BUCKET_MS;
+        let now = start + (day + 99) * BUCKET_MS;
         assert_eq!(log.seen(now).buckets.len(), BUCKETS_LIMIT);
     }
 }

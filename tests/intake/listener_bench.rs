@@ -54,6 +54,10 @@ fn connect(id: usize) -> Vec<u8> {
     packet
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seven bits at a time, and a short topic"
+)]
 fn publish(id: u16) -> Vec<u8> {
     let topic = b"appl/v1/ts-flash5/TSF5-MADEUP-07/tele";
     let length = 2 + topic.len() + 2 + PAYLOAD_BYTES;

@@ -84,8 +84,8 @@ fn users_are_added_listed_replaced_and_removed() {
     good(dir, &["user", "remove", "gateway-1"], "");
     let gone = foremend(dir, &["user", "remove", "gateway-1"], "");
     assert_eq!(gone.status.code(), NOT_GOOD);
-    let last = foremend(dir, &["user", "remove", "TSF5-MADEUP-08"], "");
-    assert!(last.status.success() && said(&last).contains("the door stays closed"));
+    let closing = foremend(dir, &["user", "remove", "TSF5-MADEUP-08"], "");
+    assert!(closing.status.success() && said(&closing).contains("the door stays closed"));
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
 /// MQTT's length: seven bits a byte, the lowest first.
 fn put_length(out: &mut Vec<u8>, mut length: usize) {
     loop {
-        let byte = (length & 0x7F) as u8;
+        let byte = u8::try_from(length & 0x7F).unwrap_or(0x7F);
         length >>= 7;
         if length == 0 {
             out.push(byte);

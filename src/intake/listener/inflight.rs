@@ -74,10 +74,9 @@ impl Inflight {
     pub(super) fn take(&mut self, batch: u64, id: u16, bytes: u32, owed: Owed) {
         match owed {
             Owed::Nothing => {}
-            Owed::Puback(_) => self.unfinished += 1,
             // A repetition is one exchange still.
             Owed::Pubrec(0) => self.unfinished += usize::from(self.open.insert(id)),
-            Owed::Pubrec(_) => self.unfinished += 1,
+            Owed::Puback(_) | Owed::Pubrec(_) => self.unfinished += 1,
         }
         self.bytes += bytes as usize;
         self.waiting.push_back(Waiting {

@@ -251,19 +251,18 @@ async fn dismiss(house: &House, mut tasks: JoinSet<()>) {
 async fn drop_lane(house: Arc<House>, ended: tokio::sync::oneshot::Receiver<()>) {
     let limit = house.limits.stop;
     let mut ended = std::pin::pin!(ended);
-    match Arc::try_unwrap(house) {
-        Ok(House { lane, .. }) => {
-            let handle = lane.handle();
-            drop(lane);
-            if tokio::time::timeout(limit, &mut ended).await.is_err() {
-                tracing::warn!(
-                    "listener: the journal did not take everything in time; what is not acknowledged comes again"
-                );
-                handle.give_up();
-            }
-        }
+    let Ok(House { lane, .. }) = Arc::try_unwrap(house) else {
         // Every task has ended, so nobody else can hold it.
-        Err(_) => tracing::error!("listener: a connection outlived the stop"),
+        tracing::error!("listener: a connection outlived the stop");
+        return;
+    };
+    let handle = lane.handle();
+    drop(lane);
+    if tokio::time::timeout(limit, &mut ended).await.is_err() {
+        tracing::warn!(
+            "listener: the journal did not take everything in time; what is not acknowledged comes again"
+        );
+        handle.give_up();
     }
 }
 

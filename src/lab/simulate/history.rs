@@ -217,7 +217,6 @@ mod tests {
     use crate::desk::TicketStatus;
     use crate::desk::change_line;
     use crate::telemetry::DAY_MS;
-    use crate::telemetry::HOUR_MS;
     use crate::telemetry::Verdict;
 
     /// The whole past of so many seats, ending on a Wednesday afternoon in China.
@@ -262,7 +261,6 @@ mod tests {
     #[ignore = "thirty days of forty devices take minutes without optimisation"]
     fn the_desk_of_a_month_is_at_work() {
         let changes = past(1, (24, 16), 30);
-        let end = Timestamp::from_ms(1_773_216_000_000);
         let mut tickets = BTreeMap::new();
         let mut open = BTreeMap::new();
         for change in &changes {
@@ -283,14 +281,6 @@ mod tests {
             .values()
             .filter(|ticket| ticket.kind == TicketKind::Ticket)
             .collect();
-        for ticket in &all {
-            let (id, severity, status) = (&ticket.id, ticket.severity, ticket.status);
-            let opened = end.since(ticket.opened_at) / HOUR_MS;
-            println!(
-                "{id} {severity:?} {status} {} {} {opened} h ago {:?} {:?}",
-                ticket.device, ticket.fault, ticket.assignee, ticket.verdict
-            );
-        }
         let count = |status: TicketStatus| {
             let these = all.iter().filter(|ticket| ticket.status == status);
             these.count()
@@ -316,7 +306,6 @@ mod tests {
                 _ => wrong += 1,
             }
         }
-        println!("{right} confirmed, {wrong} not");
         assert!(right > 3 * wrong && wrong >= 1, "{right} to {wrong}");
     }
 }

@@ -118,8 +118,8 @@ pub(in crate::web) fn status(t: Texts, ticket: &Ticket) -> Markup {
 }
 
 /// The state of a fault (`learning`, `normal`, `pending`, `active`, `clearing` or `blind`), with its stage while it is active.
-pub(in crate::web) fn fault_state(t: Texts, state: &str, stage: Option<Stage>) -> Markup {
-    let (class, word) = match (state, stage) {
+pub(in crate::web) fn fault_state(t: Texts, named: &str, stage: Option<Stage>) -> Markup {
+    let (class, word) = match (named, stage) {
         ("learning", _) => ("learning", t.say("fault-learning")),
         ("pending", _) => ("pending", t.say("fault-pending")),
         ("active", Some(Stage::Warn)) => ("active", t.say("fault-active-warning")),

@@ -238,8 +238,9 @@ mod tests {
     fn guessers_are_remembered_up_to_a_limit() {
         let sessions = Sessions::new(b"secret");
         for n in 0..GUESSERS_LIMIT + 10 {
-            let peer = IpAddr::from((n as u128).to_be_bytes());
-            sessions.wrong(peer, NOW + n as i64);
+            let n = u32::try_from(n).expect("a small number");
+            let peer = IpAddr::from(u128::from(n).to_be_bytes());
+            sessions.wrong(peer, NOW + i64::from(n));
         }
         assert_eq!(
             sessions.guesses.lock().expect("whole").len(),

@@ -67,6 +67,7 @@ impl Show {
     }
 
     /// A count: `1,182`.
+    #[expect(clippy::unused_self, reason = "reads like its sisters")]
     pub(in crate::web) fn count(&self, n: u64) -> String {
         grouped_digits(&n.to_string())
     }

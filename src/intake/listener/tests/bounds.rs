@@ -143,7 +143,7 @@ async fn a_slow_packet_costs_what_arrived_of_it() {
     let hall = Hall::new();
     let mut peer = hall.dial();
     peer.enter(&Hello::new(4, "a")).await;
-    let bytes = publish(4, "t", &[b'x'; 200 * 1024], 1, 1);
+    let bytes = publish(4, "t", &vec![b'x'; 200 * 1024], 1, 1);
     for byte in &bytes[..100] {
         peer.send(&[*byte]).await;
         settle().await;

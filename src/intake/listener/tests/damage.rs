@@ -81,6 +81,9 @@ fn wrong(version: u8) -> Vec<(&'static str, Vec<u8>, u8)> {
     cases
 }
 
+/// What it is, the bytes, the answer before the end if there is one, and what the status calls it.
+type Case = (&'static str, Vec<u8>, Option<Vec<u8>>, &'static str);
+
 #[tokio::test(start_paused = true)]
 async fn what_is_against_the_protocol_ends_the_connection_and_nothing_else() {
     for version in [4, 5] {
@@ -135,7 +138,7 @@ async fn a_first_packet_that_is_none_is_told_why() {
     with_method.splice(13..13, [0x15, 0, 1, b'x']);
     let mut unclean = Hello::new(4, "").packet();
     unclean[9] = 0;
-    let cases: Vec<(&str, Vec<u8>, Option<Vec<u8>>, &str)> = vec![
+    let cases: Vec<Case> = vec![
         (
             "HTTP",
             b"GET / HTTP/1.1\r\n\r\n".to_vec(),

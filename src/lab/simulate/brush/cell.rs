@@ -147,9 +147,8 @@ impl Cell {
             what == Use::Dock && (self.charge >= 1.0 || self.topped && self.charge >= TOPPED_UP);
         self.slow_v += (amps * SLOW.0 - self.slow_v) * (1.0 - libm::exp(-seconds / SLOW.1));
         let warmth = match what {
-            Use::Rest => 0.0,
             Use::Dock if amps > 0.0 => WARMTH.0 * amps / CHARGE_A + wear.heat_k,
-            Use::Dock => 0.0,
+            Use::Rest | Use::Dock => 0.0,
             Use::Run(_) => WARMTH.1,
         };
         let aim = room_c + warmth;

@@ -210,12 +210,11 @@ impl Toilet {
 /// The first seats of a fleet show every quirk once; in a large one, six of twenty-four are not ordinary.
 const fn quirk(number: usize) -> Quirk {
     match number % 24 {
-        4 => Quirk::BadLink,
+        4 | 17 => Quirk::BadLink,
         5 => Quirk::WrongClock,
         6 => Quirk::ClockJumps,
         7 => Quirk::Malformed,
         9 => Quirk::Repeats,
-        17 => Quirk::BadLink,
         _ => Quirk::Ordinary,
     }
 }

@@ -267,8 +267,8 @@ mod tests {
         {
             let given = Given {
                 mains_c,
-                flow_lpm,
                 set_c,
+                flow_lpm,
                 ..GIVEN
             };
             let (stored, hottest, water) = wash(45, given, Harm::default());

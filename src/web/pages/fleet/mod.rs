@@ -50,7 +50,7 @@ struct FleetPage {
     lead: String,
     wrong: Vec<(String, String)>,
     stats: Vec<(String, String, String)>,
-    models: Vec<Model>,
+    models: Vec<ModelRow>,
     rate: Rate,
     since: String,
     account: Vec<(String, String)>,
@@ -61,7 +61,7 @@ struct FleetPage {
 }
 
 /// A model's row.
-struct Model {
+struct ModelRow {
     model: String,
     name: String,
     known: bool,
@@ -221,7 +221,7 @@ fn bytes(n: u64) -> String {
     )
 }
 
-fn model(state: &WebState, frame: &Frame, counts: &ModelCounts) -> Model {
+fn model(state: &WebState, frame: &Frame, counts: &ModelCounts) -> ModelRow {
     let t = frame.t;
     let program = state.backend.profile(&counts.model);
     let states = t
@@ -244,7 +244,7 @@ fn model(state: &WebState, frame: &Frame, counts: &ModelCounts) -> Model {
             .with("share", on)
             .to_string()
     });
-    Model {
+    ModelRow {
         model: counts.model.to_string(),
         known: program.is_some(),
         name: program.map_or_else(String::new, |program| t.one(&program.name).to_owned()),

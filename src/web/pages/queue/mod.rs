@@ -48,7 +48,7 @@ struct QueuePage {
     lead: String,
     views: Vec<View>,
     filter: Filter,
-    groups: Vec<Rows>,
+    groups: Vec<Section>,
     /// Nothing to show, and why: title, sentence, way on.
     empty: Option<(String, String, Option<String>)>,
     notices: u64,
@@ -68,8 +68,8 @@ struct View {
     current: bool,
 }
 
-/// Rows under one heading.
-struct Rows {
+/// Section under one heading.
+struct Section {
     title: String,
     count: String,
     rows: Vec<Row>,
@@ -395,7 +395,7 @@ fn grouped(
     shown: &[Case],
     on_page: &[&Case],
     rows: Vec<Row>,
-) -> Vec<Rows> {
+) -> Vec<Section> {
     let t = frame.t;
     let with_case = || on_page.iter().zip(&rows);
     if matches!(asked.tab, Tab::Notices | Tab::Done) {
@@ -404,7 +404,7 @@ fn grouped(
             _ => t.say("queue-view-done"),
         };
         let count = frame.show.count(shown.len() as u64);
-        return vec![Rows {
+        return vec![Section {
             title: title.to_string(),
             count,
             rows,
@@ -426,7 +426,7 @@ fn grouped(
             Group::Watched => t.say("queue-watched"),
         };
         let count = shown.iter().filter(|case| case.group == group).count();
-        groups.push(Rows {
+        groups.push(Section {
             title: title.to_string(),
             count: frame.show.count(count as u64),
             rows: of_group,
