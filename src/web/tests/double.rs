@@ -18,8 +18,8 @@ use crate::store::{Batch, Store};
 use crate::telemetry::{Control, DeviceId, Position, RawMessage, Text, TicketAction, Timestamp};
 use crate::web::{
     ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage,
-    LiveConnection, LiveDevice, LiveFault, RefusalKind, SeriesAround, SeriesQuery, SeriesRead,
-    SeriesReadError, SeriesSample, SubmitError, Understood, Unwritten, WordList,
+    LiveConnection, LiveDevice, LiveFault, RefusalKind, SubmitError, Understood, Unwritten,
+    WordList,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_120);
@@ -335,50 +335,6 @@ fn carry_out(ticket: &mut Ticket, action: TicketAction) -> Option<SmolStr> {
         TicketAction::Start | TicketAction::Close => ticket.status = TicketStatus::InProgress,
     }
     None
-}
-
-/// A series of three values; a signal named `broken` cannot be read.
-pub(super) struct ThreeValues {
-    pub(super) asked: Mutex<Vec<SeriesQuery>>,
-    /// It does not answer.
-    pub(super) down: AtomicBool,
-}
-
-impl SeriesRead for ThreeValues {
-    fn range(
-        &self,
-        query: SeriesQuery,
-    ) -> BoxFuture<'static, Result<Vec<SeriesSample>, SeriesReadError>> {
-        let broken = query.field == "broken" || self.down.load(Ordering::Relaxed);
-        let from = query.from;
-        self.asked.lock().expect("no test panicked").push(query);
-        async move {
-            if broken {
-                let reason = "connection refused".to_owned();
-                return Err(SeriesReadError { reason });
-            }
-            let sample = |n: i32| SeriesSample {
-                at: from + i64::from(n),
-                min: f64::from(n),
-                max: f64::from(n + 2),
-                mean: f64::from(n + 1),
-            };
-            Ok((0..3).map(sample).collect())
-        }
-        .boxed()
-    }
-
-    fn around(
-        &self,
-        query: SeriesQuery,
-    ) -> BoxFuture<'static, Result<SeriesAround, SeriesReadError>> {
-        let from = query.from;
-        let around = SeriesAround {
-            before: Some((from - 1, 0.5)),
-            extent: Some((from - 1, from + 2)),
-        };
-        async move { Ok(around) }.boxed()
-    }
 }
 
 fn program() -> Program {

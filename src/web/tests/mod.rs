@@ -20,6 +20,8 @@ mod pages;
 
 mod reads;
 
+mod three_values;
+
 mod ticket_page;
 
 use std::sync::atomic::AtomicBool;
@@ -43,7 +45,8 @@ use crate::store::{Batch, DeviceUpdate, RejectedMessage, Store};
 use crate::telemetry::{Position, RejectReason};
 
 use super::{Tokens, WebHandles, assemble, once};
-use double::{Double, NOW, ThreeValues, opened};
+use double::{Double, NOW, opened};
+use three_values::ThreeValues;
 
 const TOKEN: &str = "0123456789abcdef";
 
