@@ -121,17 +121,19 @@ impl Tail {
             sources.configure(&config.settings);
             sources
         };
-        while !self.no_follow {
+        if self.no_follow {
+            return Ok(Outcome::Good);
+        }
+        loop {
             // A reader sees what was there when it was opened.
             let reader = JournalReader::open(&dir)?;
             while let Some((entries, after)) = read(&reader, next)? {
-                let wanted = entries.iter().filter(|entry| self.wants(&sources, entry));
-                wanted.into_iter().try_for_each(&mut tell)?;
+                let mut wanted = entries.iter().filter(|entry| self.wants(&sources, entry));
+                wanted.try_for_each(&mut tell)?;
                 next = after;
             }
-            thread::sleep(LOOK_EVERY);
+            thread::park_timeout(LOOK_EVERY);
         }
-        Ok(Outcome::Good)
     }
 
     fn wants(&self, sources: &DecodeState, entry: &Entry) -> bool {

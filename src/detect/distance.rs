@@ -11,7 +11,7 @@ use super::evidence::Terms;
 use super::fault::rule;
 use super::node::NodeState;
 use crate::profile::{
-    CompareOp, Cond, Fault, Field, NodeIdx, NodeKind, Num, Severity, Stage, Unit,
+    CompareOp, Cond, Fault, Field, NodeIdx, NodeKind, Num, Severity, SignalIdx, Stage, Unit,
 };
 use crate::telemetry::Text;
 
@@ -259,21 +259,29 @@ impl Walk<'_> {
                 }
                 whole.unwrap_or(Near::Unknown)
             }
-            Cond::Signal(signal) | Cond::Invalid(signal) | Cond::Has(signal) => {
-                let asked = match cond {
-                    Cond::Invalid(_) => "invalid",
-                    Cond::Has(_) => "has",
-                    _ => "",
-                };
-                let evidence = self.terms.asked(*signal, asked, truth == Some(true), None);
-                self.add(evidence, truth, hold, |_, _| None)
-            }
+            Cond::Signal(signal) => self.asked(*signal, "", truth, hold),
+            Cond::Invalid(signal) => self.asked(*signal, "invalid", truth, hold),
+            Cond::Has(signal) => self.asked(*signal, "has", truth, hold),
             Cond::Const(_)
             | Cond::Event(_)
             | Cond::Running(_)
             | Cond::BaselineReady(_)
             | Cond::Raised(_) => Near::of(truth),
         }
+    }
+
+    /// A signal that is itself a condition, or `question` about it.
+    fn asked(
+        &mut self,
+        signal: SignalIdx,
+        question: &str,
+        truth: Option<bool>,
+        hold: Option<HoldView>,
+    ) -> Near {
+        let evidence = self
+            .terms
+            .asked(signal, question, truth == Some(true), None);
+        self.add(evidence, truth, hold, |_, _| None)
     }
 
     fn node(
@@ -289,16 +297,16 @@ impl Walk<'_> {
             return Near::Unknown;
         };
         match (&rule.kind, &slot.state) {
-            (NodeKind::HeldFor { cond, hold_ms }, NodeState::Held(held)) => {
+            (NodeKind::HeldFor { cond, hold_ms }, NodeState::Held(span)) => {
                 let inside = HoldView::Time {
-                    held_ms: held.counted_ms().min(*hold_ms),
+                    held_ms: span.counted_ms().min(*hold_ms),
                     of_ms: *hold_ms,
                 };
                 self.walk(cond, flip, Some(inside))
             }
-            (NodeKind::HeldOf { cond, k, n, .. }, NodeState::HeldOf(held)) => {
+            (NodeKind::HeldOf { cond, k, n, .. }, NodeState::HeldOf(values)) => {
                 let inside = HoldView::Values {
-                    held: held.true_values(),
+                    held: values.true_values(),
                     of: *k,
                     among: *n,
                 };

@@ -45,7 +45,7 @@ pub async fn flood(
     mut stop: watch::Receiver<bool>,
 ) -> Result<Report, DevicesError> {
     let (finish, finishing) = watch::channel(false);
-    let (begin, begun) = watch::channel(false);
+    let (go, begun) = watch::channel(false);
     let shared = shared(options, tally, finishing).await?;
     let hellos = hellos(options, speakers)?;
     let mut packets: Vec<Vec<Packet>> = hellos.iter().map(|_| Vec::new()).collect();
@@ -63,7 +63,7 @@ pub async fn flood(
     }
     all_up(tally, lines.len(), &stop).await;
     let started = Instant::now();
-    begin.send_replace(true);
+    go.send_replace(true);
     let over = async {
         match options.limit {
             Some(limit) => tokio::time::sleep(limit).await,

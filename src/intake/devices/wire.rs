@@ -155,14 +155,14 @@ impl Wire {
             .decode(read)
             .map_err(|error| format!("the server sends what is no MQTT: {error}"))?;
         Ok(packet.map(|(packet, _)| match packet {
-            MqttPacket::V3(packet) => answer_v3(packet),
+            MqttPacket::V3(packet) => answer_v3(&packet),
             MqttPacket::V5(packet) => answer_v5(packet),
             MqttPacket::Version(_) => Answer::Other,
         }))
     }
 }
 
-fn answer_v3(packet: v3::Packet) -> Answer {
+fn answer_v3(packet: &v3::Packet) -> Answer {
     match packet {
         v3::Packet::ConnectAck(ack) => match ack.return_code {
             v3::ConnectAckReason::ConnectionAccepted => Answer::Up(u16::MAX),
@@ -259,8 +259,8 @@ mod tests {
                 let flags = Flags { retain, dup };
                 for version in [MqttVersion::V311, MqttVersion::V5] {
                     let read = match read_back(version, flags, &payload) {
-                        MqttPacket::V3(v3::Packet::Publish(read)) => read,
-                        MqttPacket::V5(v5::Packet::Publish(read)) => read,
+                        MqttPacket::V3(v3::Packet::Publish(read))
+                        | MqttPacket::V5(v5::Packet::Publish(read)) => read,
                         other => panic!("{other:?}"),
                     };
                     assert_eq!((read.dup, read.retain, read.qos.value()), (dup, retain, 1));

@@ -115,10 +115,10 @@ impl Played {
     /// A pipeline in this world that hears the fleet over `source`, from `from` on.
     #[must_use]
     pub fn new(world: World, seed: u64, source: &'static str, from: Timestamp) -> (Self, Chapter) {
-        let mut player = Replayer::new(Some(world), ProfilesFrom::World);
-        player.remember();
+        let mut replayer = Replayer::new(Some(world), ProfilesFrom::World);
+        replayer.remember();
         let mut played = Self {
-            player,
+            player: replayer,
             people: People::new(seed),
             source,
         };

@@ -25,7 +25,7 @@ pub(super) fn working(from: Timestamp, mut work_ms: i64) -> Timestamp {
             at = utc(day + 1, OPENS_MS);
         } else if of_day < OPENS_MS {
             at = utc(day, OPENS_MS);
-        } else if work_ms <= CLOSES_MS - of_day - 1 {
+        } else if work_ms < CLOSES_MS - of_day {
             return at + work_ms;
         } else {
             work_ms -= CLOSES_MS - of_day;

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 
 use smol_str::SmolStr;
 use smol_str::format_smolstr;
@@ -233,7 +234,8 @@ impl People {
     fn text(&mut self, remark: Remark) -> (SmolStr, String) {
         let mut id = String::with_capacity(32);
         for _ in 0..4 {
-            id.push_str(&format!("{:08x}", self.chance.span_ms(0, 0xffff_ffff)));
+            // Writing to a string cannot fail.
+            write!(id, "{:08x}", self.chance.span_ms(0, 0xffff_ffff)).ok();
         }
         let choice = self.chance.pick(remarks::of(remark));
         let text = if self.chance.happens(0.5) {
@@ -338,7 +340,7 @@ impl People {
                     Act::Resolve(verdict, Vec::new(), remark),
                 );
                 // Whatever it was: it is gone.
-                Some(self.repair(ticket, done))
+                Some(repair(ticket, done))
             }
             Course::DidNotHelp => {
                 let done = working(called, self.minutes(2 * 60, 8 * 60));
@@ -418,13 +420,14 @@ impl People {
             self.plan(asked, ticket, agent, Act::Say(Remark::AllWell));
             self.plan(asked + MINUTE_MS, ticket, agent, Act::Close);
         }
-        self.repair(ticket, arrives)
+        repair(ticket, arrives)
     }
+}
 
-    fn repair(&self, ticket: &Ticket, at: Timestamp) -> Repair {
-        Repair {
-            device: ticket.device.clone(),
-            at,
-        }
+/// The device of a ticket is to be well from then on.
+fn repair(ticket: &Ticket, at: Timestamp) -> Repair {
+    Repair {
+        device: ticket.device.clone(),
+        at,
     }
 }

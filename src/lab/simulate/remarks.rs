@@ -28,6 +28,10 @@ pub(super) enum Remark {
 }
 
 /// The texts for an occasion; at least one each.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table of texts; apart they would be harder to compare"
+)]
 pub(super) const fn of(remark: Remark) -> &'static [(&'static str, &'static str)] {
     match remark {
         Remark::Called => &[

@@ -18,59 +18,96 @@ async fn apply(site: &Site, batch: Batch<'_>) {
     site.store.apply(batch).await.expect("committed");
 }
 
-#[tokio::test]
-async fn whatever_a_device_says_of_itself_is_text() {
-    let site = site().await;
-    let long = format!("{HOSTILE}{}", "x".repeat(10_000));
-    let told = || Some(long.as_str().into());
-    let identity = Identity {
+/// Every field a device tells of itself, hostile.
+fn hostile_identity(long: &str) -> Identity {
+    let told = || Some(long.into());
+    Identity {
         hw: told(),
         fw: told(),
         made: told(),
         batch: told(),
-        lots: BTreeMap::from([(HOSTILE.into(), long.as_str().into())]),
+        lots: BTreeMap::from([(HOSTILE.into(), long.into())]),
         first_use: told(),
         region: told(),
         tz: told(),
         site: told(),
         via: told(),
-    };
-    let update = DeviceUpdate {
-        identity: Some(identity),
-        ..DeviceUpdate::seen(device(), NOW)
-    };
-    let rejected = RejectedMessage {
-        position: Position(20),
-        received_at: NOW,
-        source: "listener".into(),
-        topic: format!("appl/v1/ts-flash5/TSF5-000123/{HOSTILE}").into(),
-        reason: RejectReason::UnknownKind,
-        detail: format!("'{HOSTILE}' is no kind of message"),
-        payload: Bytes::from(long.clone()),
-        device: Some(device()),
-        item: None,
-    };
-    apply(
-        &site,
-        Batch {
-            received_at: NOW,
-            devices: &[update],
-            rejected: &[rejected],
-            ..Batch::default()
-        },
-    )
-    .await;
-    let message = RawMessage {
+    }
+}
+
+fn message(kind: &str, payload: &str) -> RawMessage {
+    RawMessage {
         source: "test".into(),
-        topic: format!("appl/v1/ts-flash5/TSF5-000123/{HOSTILE}").into(),
-        payload: Bytes::from(long.clone()),
+        topic: format!("appl/v1/ts-flash5/TSF5-000123/{kind}").into(),
+        payload: Bytes::copy_from_slice(payload.as_bytes()),
         qos: 1,
         dup: false,
         retained: false,
         queued: false,
         content_type: None,
         oversize: None,
+    }
+}
+
+fn rejected(
+    position: u64,
+    kind: &str,
+    reason: RejectReason,
+    detail: &str,
+    payload: &str,
+) -> RejectedMessage {
+    RejectedMessage {
+        position: Position(position),
+        received_at: NOW,
+        source: "listener".into(),
+        topic: format!("appl/v1/ts-flash5/TSF5-000123/{kind}").into(),
+        reason,
+        detail: detail.into(),
+        payload: Bytes::copy_from_slice(payload.as_bytes()),
+        device: Some(device()),
+        item: None,
+    }
+}
+
+fn heard(position: u64, kind: &str, understood: Understood) -> HeardMessage {
+    HeardMessage {
+        position: Position(position),
+        received_at: NOW,
+        message: message(kind, ""),
+        understood,
+        hints: Vec::new(),
+    }
+}
+
+fn said(values: usize, event: Option<&str>) -> Understood {
+    Understood::Said(Said {
+        records: 1,
+        values,
+        event: event.map(Into::into),
+        ..Said::default()
+    })
+}
+
+#[tokio::test]
+async fn whatever_a_device_says_of_itself_is_text() {
+    let site = site().await;
+    let long = format!("{HOSTILE}{}", "x".repeat(10_000));
+    let update = DeviceUpdate {
+        identity: Some(hostile_identity(&long)),
+        ..DeviceUpdate::seen(device(), NOW)
     };
+    let detail = format!("'{HOSTILE}' is no kind of message");
+    let refused = rejected(20, HOSTILE, RejectReason::UnknownKind, &detail, &long);
+    apply(
+        &site,
+        Batch {
+            received_at: NOW,
+            devices: &[update],
+            rejected: &[refused],
+            ..Batch::default()
+        },
+    )
+    .await;
     let said = Said {
         records: 1,
         values: 1,
@@ -84,7 +121,7 @@ async fn whatever_a_device_says_of_itself_is_text() {
         .push(HeardMessage {
             position: Position(21),
             received_at: NOW,
-            message,
+            message: message(HOSTILE, &long),
             understood: Understood::Said(said),
             hints: Vec::new(),
         });
@@ -120,29 +157,17 @@ async fn whatever_a_device_says_of_itself_is_text() {
 #[tokio::test]
 async fn messages_show_what_was_understood_and_what_was_wrong() {
     let site = site().await;
-    let rejected =
-        |position: u64, topic: &str, reason, detail: &str, payload: &'static str| RejectedMessage {
-            position: Position(position),
-            received_at: NOW,
-            source: "listener".into(),
-            topic: topic.into(),
-            reason,
-            detail: detail.into(),
-            payload: Bytes::from_static(payload.as_bytes()),
-            device: Some(device()),
-            item: None,
-        };
     let refused = [
         rejected(
             20,
-            "appl/v1/ts-flash5/TSF5-000123/telemetry",
+            "telemetry",
             RejectReason::UnknownKind,
             "telemetry is no kind of message; expected state, tele, event, batch or ident",
             "{}",
         ),
         rejected(
             22,
-            "appl/v1/ts-flash5/TSF5-000123/tele",
+            "tele",
             RejectReason::InvalidJson,
             "not JSON near byte 6 of 9: expected value",
             "{\"ts\":oh}",
@@ -157,31 +182,6 @@ async fn messages_show_what_was_understood_and_what_was_wrong() {
         },
     )
     .await;
-    let heard = |position: u64, kind: &str, understood| HeardMessage {
-        position: Position(position),
-        received_at: NOW,
-        message: RawMessage {
-            source: "test".into(),
-            topic: format!("appl/v1/ts-flash5/TSF5-000123/{kind}").into(),
-            payload: Bytes::new(),
-            qos: 1,
-            dup: false,
-            retained: false,
-            queued: false,
-            content_type: None,
-            oversize: None,
-        },
-        understood,
-        hints: Vec::new(),
-    };
-    let said = |values, event: Option<&str>| {
-        Understood::Said(Said {
-            records: 1,
-            values,
-            event: event.map(Into::into),
-            ..Said::default()
-        })
-    };
     site.backend
         .heard
         .lock()
@@ -224,7 +224,7 @@ async fn messages_show_what_was_understood_and_what_was_wrong() {
 }
 
 #[tokio::test]
-async fn forms_do_what_they_say_once() {
+async fn a_form_with_a_mistake_comes_back_as_it_was_sent() {
     let site = site().await;
     let reader = site.reader("en").await;
     let actions = format!("{PAGE}/actions");
@@ -254,7 +254,14 @@ async fn forms_do_what_they_say_once() {
         .says(&["cannot be undone"]);
     act(&[("action", "explode")]).await.is(422);
     assert!(site.backend.told().is_empty());
+}
 
+#[tokio::test]
+async fn a_form_is_done_once_however_often_it_is_sent() {
+    let site = site().await;
+    let reader = site.reader("en").await;
+    let actions = format!("{PAGE}/actions");
+    let act = async |fields: &[(&str, &str)]| reader.post(PAGE, &actions, fields).await;
     let page = reader.get(PAGE).await.html;
     let csrf = super::browser::hidden(&page, "csrf");
     let fields = [

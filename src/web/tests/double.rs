@@ -10,17 +10,16 @@ use futures_util::future::BoxFuture;
 use smol_str::SmolStr;
 
 use crate::desk::{Change, Ticket, TicketChange, TicketKind, TicketStatus};
-use crate::profile::{
-    Cadence, Cond, Dim, Fault, Part, Program, Recheck, RuleState, Severity, Signal, SignalKind,
-    Stage, StageRule, StaleAfter, Unit,
-};
+use crate::profile::{Program, Severity, Stage};
 use crate::store::{Batch, Store};
 use crate::telemetry::{Control, DeviceId, Position, RawMessage, Text, TicketAction, Timestamp};
 use crate::web::{
     ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage,
-    LiveConnection, LiveDevice, LiveFault, RefusalKind, SubmitError, Understood, Unwritten,
-    WordList,
+    LiveConnection, LiveDevice, LiveFault, RefusalKind, SeriesAround, SeriesQuery, SeriesRead,
+    SeriesReadError, SeriesSample, SubmitError, Understood, Unwritten, WordList,
 };
+
+use super::program::program;
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_120);
 
@@ -337,84 +336,47 @@ fn carry_out(ticket: &mut Ticket, action: TicketAction) -> Option<SmolStr> {
     None
 }
 
-fn program() -> Program {
-    let unit = Unit {
-        symbol: "°C".into(),
-        scale: 1.0,
-        dim: Dim::default(),
-    };
-    let stage = StageRule {
-        when: Cond::All(vec![Cond::Has(0), Cond::Not(Box::new(Cond::Has(0)))]),
-        gate: None,
-        severity: Severity::S3,
-        latched: false,
-        action: "descale".into(),
-        message: Some("M14".into()),
-        keep_ms: 0,
-    };
-    Program {
-        archetype: None,
-        maintainers: vec![],
-        model: "ts-flash5".into(),
-        kind: "toilet seat".into(),
-        name: Text::new("Flash 5", "闪电 5"),
-        version: "1".into(),
-        profile_version: "0123456789ab".into(),
-        plausible_past_ms: 0,
-        plausible_future_ms: 0,
-        limits: Vec::new(),
-        signals: vec![Signal {
-            name: "outlet".into(),
-            path: "water.out_c".into(),
-            label: Text::new("Outlet", "出水"),
-            unit,
-            kind: SignalKind::Gauge,
-            scale: 1.0,
-            offset: 0.0,
-            range: None,
-            no_value: Vec::new(),
-            default: None,
-            cadence: Cadence::Change,
-            stale_after: StaleAfter::Never,
-            store_text: false,
-            hash: 1,
-        }],
-        events: Vec::new(),
-        sessions: Vec::new(),
-        derives: Vec::new(),
-        nodes: Vec::new(),
-        steps: Vec::new(),
-        terms: Vec::new(),
-        faults: vec![scale(stage)],
-        parts: vec![Part {
-            number: "FILTER-F5".into(),
-            title: Text::new("Filter", "滤芯"),
-            resets: Vec::new(),
-        }],
-    }
+/// A series of three values; a signal named `broken` cannot be read.
+pub(super) struct ThreeValues {
+    pub(super) asked: Mutex<Vec<SeriesQuery>>,
+    /// It does not answer.
+    pub(super) down: AtomicBool,
 }
 
-fn scale(warn: StageRule) -> Fault {
-    Fault {
-        label: None,
-        name: "scale".into(),
-        code: "TF3".into(),
-        title: Text::new("Limescale", "结垢"),
-        warn: Some(warn),
-        fault: None,
-        clear: Cond::Const(true),
-        recheck: Recheck::Span(1),
-        reason: None,
-        cause: "scale".into(),
-        parts: vec!["FILTER-F5".into()],
-        absorbs: Vec::new(),
-        sensor_of: Vec::new(),
-        inhibited_by: Vec::new(),
-        state: RuleState::Live,
-        signals: vec![0],
-        nodes: Vec::new(),
-        written: Vec::new(),
-        hash: 1,
+impl SeriesRead for ThreeValues {
+    fn range(
+        &self,
+        query: SeriesQuery,
+    ) -> BoxFuture<'static, Result<Vec<SeriesSample>, SeriesReadError>> {
+        let broken = query.field == "broken" || self.down.load(Ordering::Relaxed);
+        let from = query.from;
+        self.asked.lock().expect("no test panicked").push(query);
+        async move {
+            if broken {
+                let reason = "connection refused".to_owned();
+                return Err(SeriesReadError { reason });
+            }
+            let sample = |n: i32| SeriesSample {
+                at: from + i64::from(n),
+                min: f64::from(n),
+                max: f64::from(n + 2),
+                mean: f64::from(n + 1),
+            };
+            Ok((0..3).map(sample).collect())
+        }
+        .boxed()
+    }
+
+    fn around(
+        &self,
+        query: SeriesQuery,
+    ) -> BoxFuture<'static, Result<SeriesAround, SeriesReadError>> {
+        let from = query.from;
+        let around = SeriesAround {
+            before: Some((from - 1, 0.5)),
+            extent: Some((from - 1, from + 2)),
+        };
+        async move { Ok(around) }.boxed()
     }
 }
 

@@ -18,9 +18,9 @@ mod overviews;
 
 mod pages;
 
-mod reads;
+mod program;
 
-mod three_values;
+mod reads;
 
 mod ticket_page;
 
@@ -45,8 +45,7 @@ use crate::store::{Batch, DeviceUpdate, RejectedMessage, Store};
 use crate::telemetry::{Position, RejectReason};
 
 use super::{Tokens, WebHandles, assemble, once};
-use double::{Double, NOW, opened};
-use three_values::ThreeValues;
+use double::{Double, NOW, ThreeValues, opened};
 
 const TOKEN: &str = "0123456789abcdef";
 

@@ -2,8 +2,11 @@
 //!
 //! Only what is known is listed. Whatever it told itself is escaped and cut.
 
+use std::cmp::Reverse;
+
 use crate::desk::Ticket;
 use crate::desk::TicketStatus;
+use crate::telemetry::Identity;
 use crate::telemetry::SECOND_MS;
 use crate::telemetry::Timestamp;
 use crate::telemetry::Verdict;
@@ -47,23 +50,7 @@ pub(super) fn facts(frame: &Frame, subject: &Subject, connections: &[LiveConnect
     }
     facts.add("device-fact-model", Markup::trusted(model));
     facts.told("device-fact-firmware", identity.fw.as_deref());
-    let made = [identity.made.as_deref(), identity.batch.as_deref()];
-    let made: Vec<String> = made
-        .into_iter()
-        .flatten()
-        .map(|part| parts::told(part).to_string())
-        .collect();
-    if !made.is_empty() {
-        facts.add("device-fact-made", Markup::trusted(made.join(", ")));
-    }
-    let lots: Vec<String> = identity
-        .lots
-        .iter()
-        .map(|(part, lot)| format!("{} {}", parts::told(part), parts::told(lot)))
-        .collect();
-    if !lots.is_empty() {
-        facts.add("device-fact-lots", Markup::trusted(lots.join("<br>")));
-    }
+    facts.plate(identity);
     facts.told("device-fact-region", identity.region.as_deref());
     facts.told("device-fact-place", identity.site.as_deref());
     facts.told("device-fact-first-use", identity.first_use.as_deref());
@@ -117,6 +104,27 @@ impl Facts<'_> {
             name: self.frame.t.say(key).to_string(),
             value,
         });
+    }
+
+    /// When and of what it was made.
+    fn plate(&mut self, identity: &Identity) {
+        let made = [identity.made.as_deref(), identity.batch.as_deref()];
+        let made: Vec<String> = made
+            .into_iter()
+            .flatten()
+            .map(|part| parts::told(part).to_string())
+            .collect();
+        if !made.is_empty() {
+            self.add("device-fact-made", Markup::trusted(made.join(", ")));
+        }
+        let lots: Vec<String> = identity
+            .lots
+            .iter()
+            .map(|(part, lot)| format!("{} {}", parts::told(part), parts::told(lot)))
+            .collect();
+        if !lots.is_empty() {
+            self.add("device-fact-lots", Markup::trusted(lots.join("<br>")));
+        }
     }
 
     fn told(&mut self, key: &'static str, value: Option<&str>) {
@@ -208,7 +216,7 @@ pub(super) fn record(frame: &Frame, subject: &Subject, tickets: &[Ticket]) -> Ve
     }));
     let first = t.say("device-record-first").to_string();
     lines.push(line(subject.row.first_seen, Markup::text(&first)));
-    lines.sort_by(|a, b| b.at.cmp(&a.at));
+    lines.sort_by_key(|line| Reverse(line.at));
     lines.truncate(RECORD_LINES);
     lines
 }

@@ -96,8 +96,7 @@ fn shown(raw: &Raw<'_>) -> (String, bool) {
                 .payload
                 .iter()
                 .take(SHOWN_CHARS / 3)
-                .map(|byte| format!("{byte:02x} "))
-                .collect();
+                .fold(String::new(), |text, byte| text + &format!("{byte:02x} "));
             (digits, raw.cut || raw.payload.len() > SHOWN_CHARS / 3)
         }
     }

@@ -132,37 +132,13 @@ async fn build(
     fields: &Fields,
 ) -> Result<SignalPage, Refusal> {
     let frame = visit.frame(state, Nav::Fleet).await;
-    let t = frame.t;
     let wanted = find(&frame, subject, signal).ok_or_else(|| {
         let path = format!("{}/signals/{signal}", subject.address());
         Refusal::no_page(path.chars().take(120).collect())
     })?;
     let head = Head::new(&frame, subject, Page::Overview);
     let looked = Looked::of(fields, &frame, subject);
-    let query = SeriesQuery {
-        measurement: wanted.measurement,
-        device: subject.id.clone(),
-        field: wanted.field.clone(),
-        from: looked.from,
-        to: looked.to,
-        points: POINTS,
-    };
-    let (samples, mut empty) = if wanted.stored {
-        match state.series.range(query).await {
-            Ok(samples) => (samples, None),
-            Err(error) => {
-                let words = t.say("device-series-away").with("reason", error.reason);
-                (Vec::new(), Some(words.to_string()))
-            }
-        }
-    } else {
-        let words = t.say("device-signal-not-stored").to_string();
-        (Vec::new(), Some(words))
-    };
-    if samples.is_empty() && empty.is_none() {
-        let range = looked.words(&frame);
-        empty = Some(t.say("device-signal-none").with("range", range).to_string());
-    }
+    let (samples, empty) = read(state, &frame, subject, &wanted, looked).await;
     let newest = TicketFilter {
         device: Some(subject.id.clone()),
         sort: TicketSort::Opened,
@@ -201,6 +177,50 @@ async fn build(
         head,
         frame,
     })
+}
+
+/// Its values in the range, or why there are none.
+async fn read(
+    state: &WebState,
+    frame: &Frame,
+    subject: &Subject,
+    wanted: &Wanted<'_>,
+    looked: Looked,
+) -> (Vec<SeriesSample>, Option<String>) {
+    let query = SeriesQuery {
+        measurement: wanted.measurement,
+        device: subject.id.clone(),
+        field: wanted.field.clone(),
+        from: looked.from,
+        to: looked.to,
+        points: POINTS,
+    };
+    let (samples, mut empty) = if wanted.stored {
+        match state.series.range(query).await {
+            Ok(samples) => (samples, None),
+            Err(error) => {
+                let words = frame
+                    .t
+                    .say("device-series-away")
+                    .with("reason", error.reason);
+                (Vec::new(), Some(words.to_string()))
+            }
+        }
+    } else {
+        let words = frame.t.say("device-signal-not-stored").to_string();
+        (Vec::new(), Some(words))
+    };
+    if samples.is_empty() && empty.is_none() {
+        let range = looked.words(frame);
+        empty = Some(
+            frame
+                .t
+                .say("device-signal-none")
+                .with("range", range)
+                .to_string(),
+        );
+    }
+    (samples, empty)
 }
 
 /// The signal or derived value of that name.
