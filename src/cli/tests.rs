@@ -125,11 +125,6 @@ fn every_key_stands_in_the_written_settings() {
     let text = uncommented();
     let document: toml_edit::DocumentMut = text.parse().unwrap();
     for section in known("") {
-        // It may not stand beside [influxdb], so that it is only told of.
-        if section == "series" {
-            assert!(text.contains("[series]"));
-            continue;
-        }
         let item = document
             .get(&section)
             .unwrap_or_else(|| panic!("[{section}] is missing"));
