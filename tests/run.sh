@@ -5,7 +5,8 @@
 #   tests/run.sh              everything
 #   tests/run.sh ARGS...      everything set up, then `cargo test ARGS...`
 #
-# Mosquitto, its clients and Node come from Debian's packages, paho-mqtt from PyPI, mqtt.js from npm, and InfluxDB 2.9.1 is built
+# Mosquitto, its clients, Node and Chromium come from Debian's packages, paho-mqtt from PyPI, mqtt.js, axe-core and puppeteer-core from
+# npm, and InfluxDB 2.9.1 is built
 # from its Go module once (about six minutes on two cores), all into a cache folder outside the checkout: $FOREMEND_CACHE, else
 # ~/.cache/foremend.
 # FOREMEND_TEST_INFLUXD=/path/to/influxd uses another InfluxDB 2.
@@ -25,6 +26,7 @@ command -v pkg-config >/dev/null || missing+=(pkg-config)
 command -v gcc >/dev/null || missing+=(build-essential)
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing+=(chromium fonts-noto-cjk)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
   say "installing ${missing[*]}"
@@ -56,6 +58,20 @@ if [ -z "${FOREMEND_TEST_MQTTJS:-}" ]; then
   fi
 fi
 export FOREMEND_TEST_MQTTJS
+
+# What looks at the pages: the driver of a browser, and the rules of accessibility.
+if [ -z "${FOREMEND_TEST_NODE_MODULES:-}" ]; then
+  FOREMEND_TEST_NODE_MODULES=$cache/pages-$(cksum < tests/pages/package.json | cut -d' ' -f1)/node_modules
+  if [ ! -d "$FOREMEND_TEST_NODE_MODULES/axe-core" ]; then
+    say "installing axe-core and puppeteer-core"
+    pages=$(dirname "$FOREMEND_TEST_NODE_MODULES")
+    mkdir -p "$pages" && cp tests/pages/package.json "$pages/"
+    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$pages"
+  fi
+fi
+export FOREMEND_TEST_NODE_MODULES
+FOREMEND_TEST_CHROMIUM=${FOREMEND_TEST_CHROMIUM:-$(command -v chromium || command -v chromium-browser || echo /usr/bin/chromium)}
+export FOREMEND_TEST_CHROMIUM
 
 if [ -z "${FOREMEND_TEST_INFLUXD:-}" ]; then
   FOREMEND_TEST_INFLUXD=$cache/influxd-2.9.1
