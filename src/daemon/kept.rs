@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use smol_str::SmolStr;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use super::effects::StoreBatch;
 use super::journal_dir;
@@ -28,6 +29,7 @@ use crate::journal::Journal;
 use crate::journal::JournalOptions;
 use crate::pipeline::Effects;
 use crate::pipeline::Pipeline;
+use crate::series::SeriesError;
 use crate::series::SeriesStore as _;
 use crate::series::SqliteStore;
 use crate::series::WriteReport;
@@ -56,6 +58,8 @@ pub struct KeptReplay {
     state: Checkpoints,
     series_state: Checkpoints,
     series: SqliteStore,
+    /// The points of the newest batch, at most one.
+    points_under_way: Option<JoinHandle<Result<WriteReport, SeriesError>>>,
     understanding: Understanding,
     gatherer: Gatherer,
     entries: Vec<Entry>,
@@ -89,7 +93,9 @@ impl KeptReplay {
     pub fn create(dir: &Path) -> anyhow::Result<Self> {
         check_empty(dir)?;
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
+        // One thread beside the caller's, for what is written while the next batch is made.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
             .enable_all()
             .build()?;
         let options = JournalOptions {
@@ -106,6 +112,7 @@ impl KeptReplay {
             state: Checkpoints::open(&state_path(dir), journal.id())?,
             series_state: Checkpoints::open(&series_state_path(dir), journal.id())?,
             series: SqliteStore::open(&series_path(dir), journal.id())?,
+            points_under_way: None,
             understanding: Understanding::new(),
             gatherer: Gatherer::default(),
             entries: Vec::new(),
@@ -151,6 +158,7 @@ impl KeptReplay {
     /// When a file cannot be written.
     pub fn finish(mut self, mut pipeline: Pipeline) -> anyhow::Result<WriteReport> {
         self.write()?;
+        self.await_points()?;
         let position = pipeline.position();
         let received_at = pipeline.last_received_at().unwrap_or(Timestamp::MIN);
         let rows = pipeline.take_changed_rows();
@@ -191,13 +199,27 @@ impl KeptReplay {
         self.runtime
             .block_on(self.store.apply(batch.at(position, received_at)))
             .context("cannot write the store")?;
+        // The points of this batch are written while the next one is understood and journalled; those before it are there first.
+        self.await_points()?;
         if !points.is_empty() {
-            let report = self
-                .runtime
-                .block_on(self.series.write(&points))
-                .context("cannot write the series")?;
-            self.written.add(&report);
+            let series = self.series.clone();
+            let written = async move { series.write(&points).await };
+            self.points_under_way = Some(self.runtime.spawn(written));
         }
+        Ok(())
+    }
+
+    /// Waits for the points of the batch before.
+    fn await_points(&mut self) -> anyhow::Result<()> {
+        let Some(under_way) = self.points_under_way.take() else {
+            return Ok(());
+        };
+        let report = self
+            .runtime
+            .block_on(under_way)
+            .context("the series' writer ended")?
+            .context("cannot write the series")?;
+        self.written.add(&report);
         Ok(())
     }
 
