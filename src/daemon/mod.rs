@@ -66,6 +66,7 @@ use series::SeriesConsumer;
 use series::Stores;
 use shared::QUESTIONS_LIMIT;
 use shared::Shared;
+use worker::Orders;
 use worker::Parts;
 use worker::Worker;
 
@@ -146,6 +147,8 @@ pub struct Ready<'a> {
 
 /// Runs the daemon until `stop` becomes true. `ready` is told where everything is once it is up.
 ///
+/// Told to stop while it still replays, it ends after the batch under way, is never ready, and goes on from there the next time.
+///
 /// # Errors
 /// When a part cannot be opened, or one that nothing can do without fails for good.
 pub async fn run(
@@ -154,7 +157,9 @@ pub async fn run(
     ready: impl FnOnce(&Ready<'_>),
 ) -> anyhow::Result<()> {
     let token_file = config.data_dir.join(web::ADMIN_TOKEN_FILE);
-    let (mut running, addresses) = Running::start(config).await?;
+    let Some((mut running, addresses)) = Running::start(config, stop.clone()).await? else {
+        return Ok(());
+    };
     ready(&Ready {
         http: addresses.http,
         token_file: &token_file,
@@ -189,12 +194,17 @@ struct Running {
     sources: Vec<JoinHandle<()>>,
     /// True: nothing new comes in any more.
     closing: watch::Sender<bool>,
-    /// True: the worker does what is durable and ends.
+    orders: watch::Sender<Orders>,
+    /// True: the series consumer writes what is left and ends.
     finish: watch::Sender<bool>,
 }
 
 impl Running {
-    async fn start(config: Config) -> anyhow::Result<(Self, Addresses)> {
+    /// Opens and starts everything; `None` when `stop` became true before the journal was replayed.
+    async fn start(
+        config: Config,
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<Option<(Self, Addresses)>> {
         let (profiles, words) = config::read_profiles(&config.profiles_dir)?;
         let compiled = compile(&profiles, &words, &config)?;
         let Opened {
@@ -218,6 +228,7 @@ impl Running {
 
         let (shared, registry) = shared(compiled, mqtt.as_ref().map(|mqtt| &mqtt.status));
         let (questions, asked) = mpsc::channel(QUESTIONS_LIMIT);
+        let (orders, ordered) = watch::channel(Orders::Work);
         let ((finish, finishing), (closing, closes)) =
             (watch::channel(false), watch::channel(false));
         let stores = Stores {
@@ -225,8 +236,7 @@ impl Running {
             store: store.clone(),
             series: series.clone(),
         };
-        let consumer =
-            SeriesConsumer::open(stores, series_state, Arc::clone(&shared), finishing.clone())?;
+        let consumer = SeriesConsumer::open(stores, series_state, Arc::clone(&shared), finishing)?;
         let status = consumer.status();
         let parts = Parts {
             journal: journal.clone(),
@@ -234,10 +244,18 @@ impl Running {
             checkpoints,
             shared: Arc::clone(&shared),
             questions: asked,
-            shutdown: finishing,
+            orders: ordered,
         };
-        let mut worker = spawn_worker(Worker::new(pipeline, parts))?;
-        wait_for_worker(&shared, announced, &mut worker).await?;
+        let mut worker = on_a_thread("pipeline", Worker::new(pipeline, parts).run())?;
+        if !replayed(&shared, announced, &mut worker, stop).await? {
+            tracing::info!(
+                "stopping before everything is replayed; the next start goes on from here"
+            );
+            orders.send_replace(Orders::Leave);
+            let left = last_of_worker(worker).await;
+            close(store, journal).await?;
+            return left.map(|()| None);
+        }
 
         let handles = WebHandles {
             backend: Arc::new(DaemonBackend {
@@ -266,8 +284,8 @@ impl Running {
             shared,
             status,
         ));
-        let consumer = tokio::spawn(consumer.run());
-        Ok((
+        let consumer = on_a_thread("series", consumer.run())?;
+        Ok(Some((
             Self {
                 journal,
                 store,
@@ -277,13 +295,15 @@ impl Running {
                 web,
                 sources,
                 closing,
+                orders,
                 finish,
             },
             addresses,
-        ))
+        )))
     }
 
-    /// Brokers first, so that nothing new comes in; then the web; then the worker does what is durable and saves its state.
+    /// Brokers first, so that nothing new comes in; then the web; then what they left in the journal's queue; then the worker does what is durable and saves its state; then
+    /// the series, to which the worker may have left a last delivery.
     async fn stop(self, failed: Option<anyhow::Error>) -> anyhow::Result<()> {
         tracing::info!("stopping");
         self.closing.send_replace(true);
@@ -291,27 +311,49 @@ impl Running {
             within("a broker connection or the listener", source).await;
         }
         within("the web server", self.web).await;
-        self.finish.send_replace(true);
+        within("the journal", tokio::spawn(written(self.journal.clone()))).await;
+        self.orders.send_replace(Orders::Finish);
         // A part that failed has been looked at, and must not be again.
         let worked = if self.worker.is_finished() && failed.is_some() {
             Ok(())
         } else {
-            match tokio::time::timeout(STOP_LIMIT, self.worker).await {
-                Ok(ended) => ended.context("the worker did not end well")?,
-                Err(_) => Err(anyhow::anyhow!(
-                    "the worker did not finish within {STOP_LIMIT:?}; the journal has what is left"
-                )),
-            }
+            last_of_worker(self.worker).await
         };
+        self.finish.send_replace(true);
         if !(self.consumer.is_finished() && failed.is_some()) {
             within("the series", self.consumer).await;
         }
         let result = failed.map_or(worked, Err);
         self.keeper.abort();
-        self.store.close().await;
-        let journal = self.journal;
-        tokio::task::spawn_blocking(move || journal.close()).await?;
+        close(self.store, self.journal).await?;
         result
+    }
+}
+
+/// Waits until everything that was handed to the journal is durable, such as the word that a source is down: else it came too
+/// late for the state that a stop saves.
+async fn written(journal: Journal) {
+    let (done, durable) = tokio::sync::oneshot::channel();
+    let told = Box::new(move |result| drop(done.send(result)));
+    if journal.append_async(Vec::new(), told).await.is_ok() {
+        // The journal says so itself when it cannot write.
+        drop(durable.await);
+    }
+}
+
+/// The last to be closed.
+async fn close(store: Store, journal: Journal) -> anyhow::Result<()> {
+    store.close().await;
+    Ok(tokio::task::spawn_blocking(move || journal.close()).await?)
+}
+
+/// Waits for the worker to end, but not for ever.
+async fn last_of_worker(worker: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
+    match tokio::time::timeout(STOP_LIMIT, worker).await {
+        Ok(ended) => ended.context("the worker did not end well")?,
+        Err(_) => Err(anyhow::anyhow!(
+            "the worker did not finish within {STOP_LIMIT:?}; the journal has what is left"
+        )),
     }
 }
 
@@ -401,20 +443,22 @@ fn sources(config: &Config) -> Arc<DecodeState> {
     Arc::new(decode)
 }
 
-type WorkerHandle = tokio::sync::oneshot::Receiver<anyhow::Result<()>>;
-
-/// The worker on a thread of its own, so that stepping never holds up the network.
-fn spawn_worker(worker: Worker) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
-    let (done, ended): (_, WorkerHandle) = tokio::sync::oneshot::channel();
+/// A part on a thread of its own: it steps, or waits for files, for longer than the network may be held up.
+fn on_a_thread(
+    name: &str,
+    part: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    let (done, ended) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     std::thread::Builder::new()
-        .name("pipeline".into())
-        .spawn(move || drop(done.send(runtime.block_on(worker.run()))))
-        .context("no thread for the pipeline")?;
+        .name(name.to_owned())
+        .spawn(move || drop(done.send(runtime.block_on(part))))
+        .with_context(|| format!("no thread for the {name}"))?;
+    let panicked = format!("the thread '{name}' panicked");
     Ok(tokio::spawn(async move {
         ended
             .await
-            .unwrap_or_else(|_| Err(anyhow::anyhow!("the pipeline's thread panicked")))
+            .unwrap_or_else(|_| Err(anyhow::anyhow!(panicked)))
     }))
 }
 
@@ -429,19 +473,22 @@ fn part_error(
     }
 }
 
-/// Waits until the worker has replayed up to `position`.
-async fn wait_for_worker(
+/// Waits until the worker has replayed up to `position`; `false` when `stop` became true before.
+async fn replayed(
     shared: &Shared,
     position: Position,
     worker: &mut JoinHandle<anyhow::Result<()>>,
-) -> anyhow::Result<()> {
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<bool> {
     let mut processed = shared.processed();
     tokio::select! {
         reached = processed.wait_for(|reached| *reached >= position) => {
             reached.context("the worker is gone")?;
-            Ok(())
+            Ok(true)
         }
         ended = worker => Err(part_error("the worker", ended)),
+        // Nobody may ever say stop: then only the others count.
+        Ok(_) = stop.wait_for(|stop| *stop) => Ok(false),
     }
 }
 

@@ -78,8 +78,19 @@ pub(super) struct Parts {
     pub(super) checkpoints: Checkpoints,
     pub(super) shared: Arc<Shared>,
     pub(super) questions: mpsc::Receiver<Question>,
-    /// True: do what is durable, then end.
-    pub(super) shutdown: watch::Receiver<bool>,
+    /// When to end.
+    pub(super) orders: watch::Receiver<Orders>,
+}
+
+/// What the worker is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Orders {
+    /// Work.
+    Work,
+    /// Do what is durable, then end.
+    Finish,
+    /// End after the batch under way: what is left is durable, and the next start's to replay.
+    Leave,
 }
 
 impl Worker {
@@ -99,7 +110,7 @@ impl Worker {
         }
     }
 
-    /// Works until shutdown is asked for and everything durable is done.
+    /// Works until it is told to end; the state is then saved as far as it came.
     ///
     /// # Errors
     /// When the journal cannot be read, or the store holds two open tickets for one fault: both mean that going on would do harm.
@@ -107,11 +118,12 @@ impl Worker {
         let mut durable = self.parts.journal.durable();
         loop {
             let last = *durable.borrow_and_update();
-            if self.pipeline.position() < last {
+            let orders = *self.parts.orders.borrow();
+            if orders != Orders::Leave && self.pipeline.position() < last {
                 self.batch(last).await?;
                 continue;
             }
-            if *self.parts.shutdown.borrow() {
+            if orders != Orders::Work {
                 break;
             }
             self.tick_if_due();
@@ -122,7 +134,7 @@ impl Worker {
                     None
                 }
                 question = self.parts.questions.recv() => question,
-                _ = self.parts.shutdown.changed() => None,
+                _ = self.parts.orders.changed() => None,
                 () = tokio::time::sleep(look) => None,
             };
             if let Some(question) = question {
