@@ -18,8 +18,8 @@ use crate::place::Door;
 use crate::place::pass;
 use crate::process::try_http;
 
-/// Pause between two actions: a person at work, not a load.
-const PAUSE: Duration = Duration::from_millis(150);
+/// Pause between two actions: of someone very quick, so that many a kill meets an action under way.
+const PAUSE: Duration = Duration::from_millis(40);
 /// Pause before the same request is tried again.
 const AGAIN: Duration = Duration::from_millis(20);
 /// Tries without any answer before the run is given up: some minutes.
