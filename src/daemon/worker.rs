@@ -117,8 +117,9 @@ impl Worker {
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         let mut durable = self.parts.journal.durable();
         loop {
-            let last = *durable.borrow_and_update();
+            // The order before the journal's end: what was durable when it was given is done.
             let orders = *self.parts.orders.borrow();
+            let last = *durable.borrow_and_update();
             if orders != Orders::Leave && self.pipeline.position() < last {
                 self.batch(last).await?;
                 continue;

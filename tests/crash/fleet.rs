@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::appliances;
+use crate::bell::Bell;
 use crate::place::pass;
 use crate::process::wait_for;
 use crate::proof::SOON;
@@ -43,7 +44,10 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     /// Lets them speak to the server that this tells.
-    pub(crate) fn start(server: impl Fn() -> Option<String> + Clone + Send + 'static) -> Self {
+    pub(crate) fn start(
+        server: impl Fn() -> Option<String> + Clone + Send + 'static,
+        bell: &Bell,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let rounds = Arc::new(AtomicU64::new(0));
         let threads = CLIENTS
@@ -52,7 +56,8 @@ impl Fleet {
                 let stopped = Arc::clone(&stop);
                 let server: Server = Box::new(server.clone());
                 let rounds = Arc::clone(&rounds);
-                thread::spawn(move || speak(*client, server, &stopped, &rounds))
+                let publisher = Publisher::new(client.0, server, bell.clone());
+                thread::spawn(move || speak(*client, publisher, &stopped, &rounds))
             })
             .collect();
         Self {
@@ -81,11 +86,10 @@ impl Fleet {
 
 fn speak(
     (name, round, pause): (&str, Round, Duration),
-    server: Server,
+    mut publisher: Publisher,
     stopped: &AtomicBool,
     rounds: &AtomicU64,
 ) -> Vec<Said> {
-    let mut publisher = Publisher::new(name, server);
     if name == HANGS_UP.0 {
         publisher.leave_a_will("appl/v1/ts-flash5/TSF5-KEPT/state", r#"{"online":false}"#);
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::bell::Ear;
 use crate::chance::Chance;
 use crate::place::Place;
 use crate::place::pass;
@@ -19,6 +20,8 @@ const LIFE: Duration = Duration::from_millis(2_400);
 const START: Duration = Duration::from_millis(600);
 /// The same for a stop.
 const STOP: Duration = Duration::from_millis(250);
+/// Half of the kills come right after an acknowledgement, if there is one within this time.
+const PROMISE: Duration = Duration::from_secs(1);
 /// In long runs one life in so many is so long that the state is saved while messages come in (every 30 s).
 const LONG_LIFE_IN: u64 = 40;
 /// How long such a life lasts at least.
@@ -57,6 +60,7 @@ pub(crate) struct Tally {
 pub(crate) struct Lives<'a> {
     place: &'a Place,
     chance: Chance,
+    ear: Ear,
     running: Option<Daemon>,
     is_long: bool,
     pub(crate) tally: Tally,
@@ -64,11 +68,12 @@ pub(crate) struct Lives<'a> {
 
 impl<'a> Lives<'a> {
     /// Begins with a daemon that is ready and connected: before that there is no session for which a broker keeps anything.
-    pub(crate) fn begin(place: &'a Place, chance: Chance, kills: u64) -> Self {
+    pub(crate) fn begin(place: &'a Place, chance: Chance, kills: u64, ear: Ear) -> Self {
         let running = Some(place.start_connected());
         Self {
             place,
             chance,
+            ear,
             running,
             is_long: kills > NORMAL,
             tally: Tally {
@@ -98,6 +103,9 @@ impl<'a> Lives<'a> {
         }
         match end {
             End::Killed | End::KilledInTheStart => {
+                if self.chance.below(2) == 0 {
+                    self.ear.next(PROMISE);
+                }
                 self.place.kill(daemon);
                 self.tally.kills += 1;
             }

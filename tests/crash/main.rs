@@ -23,6 +23,8 @@ mod mosquitto;
 
 mod appliances;
 
+mod bell;
+
 mod chance;
 
 mod fleet;

@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::bell::Bell;
 use crate::place::pass;
 
 /// How long the server may take to answer before the client tries on a new connection.
@@ -51,12 +52,14 @@ pub(crate) struct Publisher {
     stream: Option<TcpStream>,
     next_id: u16,
     under_way: VecDeque<UnderWay>,
+    /// Rung at each acknowledgement.
+    bell: Bell,
     /// Everything that it ever said, in order.
     pub(crate) said: Vec<Said>,
 }
 
 impl Publisher {
-    pub(crate) fn new(client_id: &str, server: Server) -> Self {
+    pub(crate) fn new(client_id: &str, server: Server, bell: Bell) -> Self {
         Self {
             server,
             client_id: client_id.to_owned(),
@@ -64,6 +67,7 @@ impl Publisher {
             stream: None,
             next_id: 0,
             under_way: VecDeque::new(),
+            bell,
             said: Vec::new(),
         }
     }
@@ -141,6 +145,9 @@ impl Publisher {
         while !self.under_way.is_empty() {
             let mut answer = [0; 4];
             stream.read_exact(&mut answer)?;
+            if answer[0] != 0x70 {
+                self.bell.ring();
+            }
             let id = u16::from_be_bytes([answer[2], answer[3]]);
             match answer[0] {
                 0x40 => self.settle(id, true),

@@ -5,6 +5,9 @@ use std::path::Path;
 use foremend::journal::JournalReader;
 use tokio::runtime::Runtime;
 
+use crate::bell::Bell;
+use crate::bell::Ear;
+use crate::bell::bell;
 use crate::chance::Chance;
 use crate::fleet::Fleet;
 use crate::influxd::TOKEN;
@@ -41,10 +44,11 @@ fn survive(
     mut chance: Chance,
     kills: u64,
     server: impl Fn() -> Option<String> + Clone + Send + 'static,
+    (bell, ear): (Bell, Ear),
     mut neighbour: Option<Neighbour<'_>>,
 ) -> Left {
-    let mut lives = Lives::begin(place, chance.fork(), kills);
-    let fleet = Fleet::start(server);
+    let mut lives = Lives::begin(place, chance.fork(), kills, ear);
+    let fleet = Fleet::start(server, &bell);
     let technician = Technician::start(&place.door);
     while lives.tally.kills < kills {
         let killed = lives.tally.kills;
@@ -125,7 +129,7 @@ fn devices_at_the_listener_lose_nothing_when_foremend_and_influxdb_are_killed() 
     let door = place.door.clone();
     let server = move || door.address()?.mqtt;
     let neighbour = Neighbour::new(&mut influx, kills);
-    let left = survive(&place, chance, kills, server, Some(neighbour));
+    let left = survive(&place, chance, kills, server, bell(), Some(neighbour));
     let (exported, expected) = check(&place, &left);
     exported.check_holds(
         "a device was told are kept",
@@ -151,6 +155,7 @@ fn what_mosquitto_acknowledged_is_not_lost_when_foremend_is_killed() {
         chance,
         kills(20),
         move || Some(address.clone()),
+        bell(),
         None,
     );
     let (exported, expected) = check(&place, &left);
@@ -166,7 +171,9 @@ fn what_mosquitto_acknowledged_is_not_lost_when_foremend_is_killed() {
 #[test]
 fn what_foremend_acknowledged_is_not_lost_when_mosquitto_is_killed_too() {
     let mut broker = Mosquitto::start("");
-    let witness = Witness::before(broker.port());
+    // Here it is Foremend's promises that count, not Mosquitto's.
+    let ((deaf, _), (bell, ear)) = (bell(), bell());
+    let witness = Witness::before(broker.port(), &bell);
     let place = Place::new(&format!(
         "[[broker]]\nname = \"plant\"\nurl = \"{}\"\n",
         witness.url()
@@ -180,6 +187,7 @@ fn what_foremend_acknowledged_is_not_lost_when_mosquitto_is_killed_too() {
         chance,
         kills,
         move || Some(address.clone()),
+        (deaf, ear),
         Some(neighbour),
     );
     let (exported, expected) = check(&place, &left);

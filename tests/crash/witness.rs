@@ -18,6 +18,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
 
+use crate::bell::Bell;
+
 /// Topic and payload.
 pub(crate) type Message = (String, Vec<u8>);
 
@@ -43,11 +45,11 @@ pub(crate) struct Witness {
 
 impl Witness {
     /// Opens the door to the broker at this port.
-    pub(crate) fn before(broker: u16) -> Self {
+    pub(crate) fn before(broker: u16, bell: &Bell) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let seen = Arc::new(Seen::default());
-        let noted = Arc::clone(&seen);
+        let (noted, bell) = (Arc::clone(&seen), bell.clone());
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if noted.ended.load(Ordering::Relaxed) {
@@ -55,7 +57,7 @@ impl Witness {
                 }
                 // A broker that is down is a connection that ends at once.
                 if let Ok(broker) = TcpStream::connect(("127.0.0.1", broker)) {
-                    drop(stand_between(stream, broker, &noted));
+                    drop(stand_between(stream, broker, &noted, &bell));
                 }
             }
         });
@@ -92,10 +94,16 @@ struct Connection {
     delivered: Mutex<BTreeMap<u16, Message>>,
 }
 
-fn stand_between(client: TcpStream, broker: TcpStream, seen: &Arc<Seen>) -> io::Result<()> {
+fn stand_between(
+    client: TcpStream,
+    broker: TcpStream,
+    seen: &Arc<Seen>,
+    bell: &Bell,
+) -> io::Result<()> {
     let (to_client, to_broker) = (client.try_clone()?, broker.try_clone()?);
     let connection = Arc::new(Connection::default());
     let (delivering, seen) = (Arc::clone(&connection), Arc::clone(seen));
+    let bell = bell.clone();
     thread::spawn(move || {
         hand_on(broker, to_client, |kind, body| {
             delivering.deliver(kind, body)
@@ -104,6 +112,7 @@ fn stand_between(client: TcpStream, broker: TcpStream, seen: &Arc<Seen>) -> io::
     thread::spawn(move || {
         hand_on(client, to_broker, |kind, body| {
             if let Some(message) = connection.answer(kind, body) {
+                bell.ring();
                 seen.acknowledged
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)

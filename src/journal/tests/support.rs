@@ -71,6 +71,8 @@ pub(super) enum Fault {
     After,
     /// No new file can be made.
     Create,
+    /// It works, and takes so many ms of the test's clock.
+    Slow(i64),
 }
 
 /// A disk that does as the test says, commit by commit; then it works.
@@ -80,6 +82,8 @@ pub(super) struct FaultyDisk {
     /// Held by a test to stop all commits.
     pub(super) gate: Arc<Mutex<()>>,
     pub(super) commits: Arc<AtomicUsize>,
+    /// Whose time a slow commit takes.
+    pub(super) clock: Option<Arc<TestClock>>,
 }
 
 struct FaultyLive {
@@ -138,6 +142,12 @@ impl Live for FaultyLive {
         self.disk.commits.fetch_add(1, Ordering::Relaxed);
         match self.disk.next() {
             Fault::None => self.live.commit(block),
+            Fault::Slow(ms) => {
+                if let Some(clock) = &self.disk.clock {
+                    clock.pass(ms);
+                }
+                self.live.commit(block)
+            }
             Fault::Before | Fault::Create => Err(FaultyDisk::error(Path::new("disk"))),
             Fault::After => {
                 self.live.commit(block)?;
