@@ -33,7 +33,10 @@ mod series;
 
 mod shared;
 
+mod tally;
+
 mod traffic;
+
 mod understanding;
 
 mod upkeep;
@@ -66,6 +69,7 @@ use series::SeriesConsumer;
 use series::Stores;
 use shared::QUESTIONS_LIMIT;
 use shared::Shared;
+use tally::Tally;
 use worker::Parts;
 use worker::Worker;
 
@@ -243,6 +247,7 @@ impl Running {
             backend: Arc::new(DaemonBackend {
                 journal: journal.clone(),
                 shared: Arc::clone(&shared),
+                tally: Arc::new(Tally::new(questions.clone())),
                 questions,
                 sources: sources(&config),
                 timezone: config.settings.timezone.parse().unwrap_or(chrono_tz::UTC),
