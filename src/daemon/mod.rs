@@ -33,7 +33,12 @@ mod series;
 
 mod shared;
 
+mod stopping;
+
+mod tally;
+
 mod traffic;
+
 mod understanding;
 
 mod upkeep;
@@ -50,7 +55,6 @@ mod tests;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
@@ -66,6 +70,12 @@ use series::SeriesConsumer;
 use series::Stores;
 use shared::QUESTIONS_LIMIT;
 use shared::Shared;
+use stopping::close;
+use stopping::last_of_worker;
+use stopping::part_error;
+use stopping::within;
+use stopping::written;
+use tally::Tally;
 use worker::Orders;
 use worker::Parts;
 use worker::Worker;
@@ -95,9 +105,6 @@ pub use recover::export_base;
 pub use recover::load_base;
 pub use zones::offset_s;
 pub use zones::zone_table;
-
-/// How long a stop waits for each part; what is not done then is done after the next start.
-const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// The folder of the journal in a data directory.
 #[must_use]
@@ -261,6 +268,7 @@ impl Running {
             backend: Arc::new(DaemonBackend {
                 journal: journal.clone(),
                 shared: Arc::clone(&shared),
+                tally: Arc::new(Tally::new(questions.clone())),
                 questions,
                 sources: sources(&config),
                 timezone: config.settings.timezone.parse().unwrap_or(chrono_tz::UTC),
@@ -327,33 +335,6 @@ impl Running {
         self.keeper.abort();
         close(self.store, self.journal).await?;
         result
-    }
-}
-
-/// Waits until everything that was handed to the journal is durable, such as the word that a source is down: else it came too
-/// late for the state that a stop saves.
-async fn written(journal: Journal) {
-    let (done, durable) = tokio::sync::oneshot::channel();
-    let told = Box::new(move |result| drop(done.send(result)));
-    if journal.append_async(Vec::new(), told).await.is_ok() {
-        // The journal says so itself when it cannot write.
-        drop(durable.await);
-    }
-}
-
-/// The last to be closed.
-async fn close(store: Store, journal: Journal) -> anyhow::Result<()> {
-    store.close().await;
-    Ok(tokio::task::spawn_blocking(move || journal.close()).await?)
-}
-
-/// Waits for the worker to end, but not for ever.
-async fn last_of_worker(worker: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
-    match tokio::time::timeout(STOP_LIMIT, worker).await {
-        Ok(ended) => ended.context("the worker did not end well")?,
-        Err(_) => Err(anyhow::anyhow!(
-            "the worker did not finish within {STOP_LIMIT:?}; the journal has what is left"
-        )),
     }
 }
 
@@ -462,17 +443,6 @@ fn on_a_thread(
     }))
 }
 
-fn part_error(
-    part: &str,
-    ended: Result<anyhow::Result<()>, tokio::task::JoinError>,
-) -> anyhow::Error {
-    match ended {
-        Ok(Ok(())) => anyhow::anyhow!("{part} ended by itself"),
-        Ok(Err(error)) => error,
-        Err(error) => error.into(),
-    }
-}
-
 /// Waits until the worker has replayed up to `position`; `false` when `stop` became true before.
 async fn replayed(
     shared: &Shared,
@@ -489,17 +459,5 @@ async fn replayed(
         ended = worker => Err(part_error("the worker", ended)),
         // Nobody may ever say stop: then only the others count.
         Ok(_) = stop.wait_for(|stop| *stop) => Ok(false),
-    }
-}
-
-/// Waits for a part to end, but not for ever.
-async fn within<T>(what: &str, mut task: JoinHandle<T>) {
-    match tokio::time::timeout(STOP_LIMIT, &mut task).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::error!(error = %error, "{what} did not end well"),
-        Err(_) => {
-            tracing::warn!("{what} did not end within {STOP_LIMIT:?}; going on without it");
-            task.abort();
-        }
     }
 }

@@ -51,6 +51,8 @@ const SNAPSHOT_EVERY_ENTRIES: u64 = 200_000;
 const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Answers to actions are kept for those who ask later; the oldest go when there are more.
 const ANSWERS_KEPT: usize = 1_024;
+/// Devices whose faults are told at once: some milliseconds, during which the pipeline waits.
+pub(super) const STANDINGS_LIMIT: usize = 100;
 /// Shortest wait between two looks at the clock, so that a tick on its way is not asked for again and again.
 const SHORTEST_LOOK: Duration = Duration::from_millis(100);
 
@@ -310,7 +312,7 @@ impl Worker {
             .map_or_else(clock::wall, |last| last + since)
     }
 
-    fn next_tick(&self) -> Timestamp {
+    fn next_tick(&mut self) -> Timestamp {
         let regular = self
             .pipeline
             .last_received_at()
@@ -320,7 +322,7 @@ impl Worker {
             .map_or(regular, |due| due.min(regular))
     }
 
-    fn until_next_look(&self) -> Duration {
+    fn until_next_look(&mut self) -> Duration {
         let wait = self.next_tick().since(self.journal_now());
         Duration::from_millis(u64::try_from(wait).unwrap_or(0)).max(SHORTEST_LOOK)
     }
@@ -344,18 +346,15 @@ impl Worker {
                     .collect();
                 drop(reply.send(heard));
             }
-            Question::Model { model, reply } => {
-                let devices: Vec<_> = self
+            Question::Standings {
+                model,
+                after,
+                reply,
+            } => {
+                let found = self
                     .pipeline
-                    .devices()
-                    .filter(|device| device.model() == model)
-                    .cloned()
-                    .collect();
-                let views = devices
-                    .iter()
-                    .filter_map(|device| self.pipeline.device(device))
-                    .collect();
-                drop(reply.send(views));
+                    .standings(&model, after.as_ref(), STANDINGS_LIMIT);
+                drop(reply.send(found));
             }
             Question::Answer { position, reply } if self.pipeline.position() >= position => {
                 drop(reply.send(self.answers.remove(&position)));
