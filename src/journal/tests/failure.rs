@@ -1,7 +1,5 @@
 //! The disk fails at a commit.
 
-use std::sync::Arc;
-
 use super::support::Fault;
 use super::support::FaultyDisk;
 use super::support::START;
@@ -67,10 +65,7 @@ fn goes_on_after(faults: &[Fault]) {
 fn a_stall_is_told_once_and_before_what_came_after_it() {
     let dir = tempfile::tempdir().unwrap();
     let clock = TestClock::new();
-    let disk = FaultyDisk {
-        clock: Some(Arc::clone(&clock)),
-        ..FaultyDisk::default()
-    };
+    let disk = FaultyDisk::timed_by(&clock);
     let journal = disk.open_with(dir.path(), options(&clock));
     disk.plan(&[Fault::Slow(4_999), Fault::Slow(5_000)]);
     append(&journal, vec![message(0, 0)]).unwrap();

@@ -83,7 +83,7 @@ pub(super) struct FaultyDisk {
     pub(super) gate: Arc<Mutex<()>>,
     pub(super) commits: Arc<AtomicUsize>,
     /// Whose time a slow commit takes.
-    pub(super) clock: Option<Arc<TestClock>>,
+    clock: Option<Arc<TestClock>>,
 }
 
 struct FaultyLive {
@@ -92,6 +92,14 @@ struct FaultyLive {
 }
 
 impl FaultyDisk {
+    /// One whose slow commits take the time of this clock.
+    pub(super) fn timed_by(clock: &Arc<TestClock>) -> Self {
+        Self {
+            clock: Some(Arc::clone(clock)),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn plan(&self, faults: &[Fault]) {
         self.plan.lock().unwrap().extend(faults);
     }
