@@ -53,7 +53,7 @@ pub(crate) struct Neighbour<'a> {
     /// How often it is to be killed, over how many kills of the daemon.
     wanted: u64,
     kills: u64,
-    pub(crate) killed: u64,
+    killed: u64,
     is_up: bool,
 }
 
@@ -79,6 +79,11 @@ impl<'a> Neighbour<'a> {
             self.killed += 1;
             self.is_up = false;
         }
+    }
+
+    /// It was killed as often as it was to be.
+    pub(crate) fn is_done(&self) -> bool {
+        self.killed == self.wanted
     }
 
     /// At the end it is there.

@@ -50,7 +50,7 @@ fn survive(
     let mut lives = Lives::begin(place, chance.fork(), kills, ear);
     let fleet = Fleet::start(server, &bell);
     let technician = Technician::start(&place.door);
-    while lives.tally.kills < kills {
+    while lives.tally.kills < kills || neighbour.as_ref().is_some_and(|one| !one.is_done()) {
         let killed = lives.tally.kills;
         lives.live(|| {
             if let Some(neighbour) = &mut neighbour {
@@ -61,11 +61,11 @@ fn survive(
     let daemon = lives.running();
     if let Some(neighbour) = &mut neighbour {
         neighbour.come_back();
-        eprintln!("the neighbour was killed {} times", neighbour.killed);
     }
     fleet.wait_until_all_is_told();
     let deeds = technician.end();
     let clients = fleet.end();
+    proof::wait_for_deliveries(&daemon, &place.data());
     proof::wait_for_accounts(&daemon);
     place.stop(daemon);
     for _ in 0..LAST_STOPS {
