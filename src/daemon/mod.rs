@@ -27,6 +27,8 @@ mod metrics;
 
 mod obstacles;
 
+mod reached;
+
 mod recover;
 
 mod series;
@@ -90,6 +92,8 @@ use crate::web::WebHandles;
 pub use clock::wall as wall_clock;
 pub use kept::KeptReplay;
 pub use kept::check_empty;
+pub use reached::Reached;
+pub use reached::reached;
 pub use recover::export_base;
 pub use recover::load_base;
 pub use zones::offset_s;

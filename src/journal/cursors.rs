@@ -174,6 +174,7 @@ impl Cursors {
         Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
             .and_then(|connection| {
                 connection.busy_timeout(BUSY)?;
+                super::segment::leave_log(&connection, true)?;
                 read(&connection)
             })
             .map_err(|source| JournalError::sqlite("reading", &path, source))

@@ -26,9 +26,13 @@ mod options;
 
 mod queue;
 
+mod raw;
+
 mod reader;
 
 mod running;
+
+mod salvage;
 
 mod segment;
 
@@ -63,6 +67,10 @@ pub use error::AppendError;
 pub use error::JournalError;
 pub use options::JournalOptions;
 pub use reader::JournalReader;
+pub use salvage::Loss;
+pub use salvage::SalvageReport;
+pub use salvage::SalvagedSegment;
+pub use salvage::salvage;
 pub use verify::SegmentReport;
 pub use verify::VerifyReport;
 pub use verify::verify;

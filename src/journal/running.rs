@@ -117,7 +117,7 @@ impl Journal {
         let stamper = Stamper::new(Arc::clone(&options.clock), catalog.received_last());
         let last = catalog.last();
         let shared = Arc::new(Shared {
-            files: Files::new(dir, id, catalog),
+            files: Files::new(dir, id, catalog, true),
             options,
             disk,
             queue: Queue::default(),
