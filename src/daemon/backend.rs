@@ -11,10 +11,12 @@ use smol_str::SmolStr;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
+use super::catch_up;
 use super::clock;
 use super::listener;
 use super::messages;
 use super::shared::Question;
+use super::shared::SERIES;
 use super::shared::Shared;
 use super::view;
 use super::zones;
@@ -28,6 +30,8 @@ use crate::intake::SourceSnapshot;
 use crate::intake::SourceState;
 use crate::intake::listener::SOURCE;
 use crate::journal::AppendError;
+use crate::journal::Held;
+use crate::journal::Holder;
 use crate::journal::Journal;
 use crate::pipeline::Answer;
 use crate::profile::Program;
@@ -48,10 +52,13 @@ use crate::telemetry::Timestamp;
 use crate::web::ActionOutcome;
 use crate::web::Backend;
 use crate::web::Backlog;
+use crate::web::Behind;
 use crate::web::Check;
 use crate::web::FaultCounts;
 use crate::web::HeardError;
 use crate::web::HeardPage;
+use crate::web::HeldBack;
+use crate::web::JournalHolder;
 use crate::web::LiveConnection;
 use crate::web::LiveDevice;
 use crate::web::RefusalKind;
@@ -65,8 +72,6 @@ use crate::web::Traffic;
 use crate::web::Unwritten;
 use crate::web::WordList;
 
-/// Name of the series' trouble.
-const SERIES: &str = "series";
 /// When to try again while the journal is full: retention looks once a minute.
 const FULL_RETRY: Duration = Duration::from_mins(1);
 
@@ -117,7 +122,9 @@ impl DaemonBackend {
     }
 
     /// Reads the messages from the journal and appends them as controls, so that the pure pipeline gets them by content.
-    async fn replay_rejected(self, positions: Vec<Position>) -> Result<ActionOutcome, SubmitError> {
+    /// Gives those that it does not have any more.
+    async fn replay_rejected(self, positions: Vec<Position>) -> Result<Vec<Position>, SubmitError> {
+        let mut gone = Vec::new();
         for position in positions {
             let journal = self.journal.clone();
             let read = tokio::task::spawn_blocking(move || journal.read(position, 1, 1)).await;
@@ -141,16 +148,25 @@ impl DaemonBackend {
                 }
                 _ => {
                     tracing::warn!(%position, "a rejected message is no longer in the journal and was not replayed");
+                    gone.push(position);
                 }
             }
         }
-        Ok(ActionOutcome::Done)
+        Ok(gone)
     }
 
     async fn ask<T>(self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.questions.send(question(reply)).await.ok()?;
         answer.await.ok()
+    }
+}
+
+fn holder(held: &Held) -> JournalHolder {
+    match &held.holder {
+        Holder::Base => JournalHolder::State,
+        Holder::Consumer(name) if name == SERIES => JournalHolder::Series,
+        Holder::Consumer(name) => JournalHolder::Other(name.into()),
     }
 }
 
@@ -176,9 +192,13 @@ impl Backend for DaemonBackend {
     fn replay(
         &self,
         positions: Vec<Position>,
-    ) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>> {
+    ) -> BoxFuture<'static, Result<Vec<Position>, SubmitError>> {
         let task = tokio::spawn(self.clone().replay_rejected(positions));
         async move { task.await.unwrap_or(Err(SubmitError::Closing)) }.boxed()
+    }
+
+    fn first_kept(&self) -> Position {
+        self.journal.first()
     }
 
     fn profiles(&self) -> Vec<Arc<Program>> {
@@ -273,10 +293,22 @@ impl Backend for DaemonBackend {
 
     fn backlog(&self) -> Backlog {
         let last = self.journal.last().0;
+        let (detection, series) = self.shared.backlog();
+        let stats = self.journal.stats();
         Backlog {
-            detection: last.saturating_sub(self.shared.processed().borrow().0),
-            series: last.saturating_sub(self.shared.series_written().0),
-            journal_bytes: self.journal.stats().bytes,
+            detection: Behind {
+                records: last.saturating_sub(self.shared.processed().borrow().0),
+                ..detection
+            },
+            series: Behind {
+                records: last.saturating_sub(self.shared.series_written().0),
+                ..series
+            },
+            journal_bytes: stats.bytes,
+            held: stats.held.as_ref().map(|held| HeldBack {
+                holder: holder(held),
+                bytes: held.bytes,
+            }),
         }
     }
 
@@ -298,11 +330,9 @@ impl Backend for DaemonBackend {
     }
 
     fn readiness(&self) -> Vec<Check> {
-        let behind = self
-            .journal
-            .last()
-            .0
-            .saturating_sub(self.shared.processed().borrow().0);
+        let Backlog {
+            detection, series, ..
+        } = self.backlog();
         let stats = self.journal.stats();
         let check = |name: &str, problem: Option<String>| Check {
             name: name.into(),
@@ -319,8 +349,17 @@ impl Backend for DaemonBackend {
                 "the disk refuses writes: nothing is acknowledged until it takes them".to_owned()
             })
         };
-        let pipeline = (behind > READY_LAG).then(|| format!("{behind} records behind the journal"));
+        let pipeline = (detection.records > READY_LAG).then(|| catch_up::words(&detection));
         let mut checks = vec![check("journal", journal), check("pipeline", pipeline)];
+        // Told, but no reason to call the daemon not ready: messages are still taken.
+        checks.extend(stats.held.as_ref().map(|held| Check {
+            name: "retention".into(),
+            ok: true,
+            detail: format!(
+                "{} bytes of the journal should be removed, but {} has not read them (it stands at position {})",
+                held.bytes, held.holder, held.position
+            ),
+        }));
         checks.extend(self.shared.sources().iter().map(|source| {
             let source = source.snapshot();
             let name = if source.name == SOURCE {
@@ -331,16 +370,19 @@ impl Backend for DaemonBackend {
             check(&name, source_problem(&source))
         }));
         // A series store that is away delays no ticket: told, but no reason to call the daemon not ready.
-        checks.extend(
-            self.shared
-                .troubles()
-                .into_iter()
-                .map(|(name, detail)| Check {
-                    ok: name == SERIES,
-                    name: name.into(),
-                    detail,
-                }),
-        );
+        let mut troubles = self.shared.troubles();
+        if series.is_told() {
+            let words = catch_up::words(&series);
+            troubles
+                .entry(SERIES.to_owned())
+                .and_modify(|trouble| *trouble = format!("{trouble}; {words}"))
+                .or_insert(words);
+        }
+        checks.extend(troubles.into_iter().map(|(name, detail)| Check {
+            ok: name == SERIES,
+            name: name.into(),
+            detail,
+        }));
         checks
     }
 

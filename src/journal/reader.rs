@@ -122,6 +122,7 @@ impl Files {
             queued_bytes: 0,
             cursors: Vec::new(),
             bases: Vec::new(),
+            held: None,
         }
     }
 }

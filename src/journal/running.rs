@@ -66,6 +66,8 @@ pub(super) struct Keeper {
     pub(super) sealing: Mutex<()>,
     /// Held while removing.
     pub(super) retaining: Mutex<()>,
+    /// It was told that someone holds up retention.
+    pub(super) held: AtomicBool,
 }
 
 #[derive(Default)]

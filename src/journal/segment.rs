@@ -130,7 +130,7 @@ pub(super) fn is_unborn(path: &Path) -> bool {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let tables = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(BUSY)?;
-        leave_log(&connection, true)?;
+        leave_log(&connection, has_log(path))?;
         let sql = "SELECT count(*) FROM sqlite_master";
         connection.query_row(sql, [], |row| row.get::<_, i64>(0))
     });
@@ -205,7 +205,7 @@ impl Opened {
         let opened = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .and_then(|connection| {
                 connection.busy_timeout(BUSY)?;
-                leave_log(&connection, true)?;
+                leave_log(&connection, has_log(path))?;
                 Ok(connection)
             });
         let connection = opened.map_err(|source| JournalError::sqlite("opening", path, source))?;
@@ -403,6 +403,13 @@ impl Stored {
             data: row.get(6)?,
         })
     }
+}
+
+/// Whether something waits in the file's write-ahead log.
+pub(super) fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    fs::metadata(log).is_ok_and(|log| log.len() > 0)
 }
 
 /// Whether the last one to close the file leaves its write-ahead log as it is. Only the journal's owner moves the log into the

@@ -29,7 +29,7 @@ use super::writer::Chain;
 /// Findings listed per file; a thoroughly broken file has as many as it has blocks. What is beyond is counted.
 const FINDINGS: usize = 20;
 /// A write-ahead log that breaks off is looked at so often before it counts as damaged: a daemon may be in the middle of a commit.
-const LOG_LOOKS: usize = 10;
+const LOG_LOOKS: usize = 4;
 /// The pause between two such looks; a commit takes some milliseconds.
 const LOG_PAUSE: Duration = Duration::from_millis(30);
 
@@ -145,10 +145,13 @@ fn known_further(dir: &Path, segments: &[SegmentReport]) -> Option<String> {
         .ok()
         .filter(|file| file.len() == last.bytes)
         .map(|_| last.positions.map_or(Position(0), |(_, last)| last))?;
-    let consumers = cursors.into_iter().map(|(name, at)| (format!("the consumer '{name}'"), at));
+    let consumers = cursors
+        .into_iter()
+        .map(|(name, at)| (format!("the consumer '{name}'"), at));
     let bases = bases.into_iter().map(|at| ("a saved state".to_owned(), at));
     let (who, at) = consumers.chain(bases).max_by_key(|(_, at)| *at)?;
-    (at > end).then(|| format!("{who} stands at {at}, and the journal ends at {end}: its end is missing"))
+    (at > end)
+        .then(|| format!("{who} stands at {at}, and the journal ends at {end}: its end is missing"))
 }
 
 /// What is wrong with the write-ahead log of a file, which SQLite drops in silence. A log that someone is writing is looked at
@@ -157,12 +160,14 @@ fn log_damage(path: &Path) -> Option<String> {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     let log = PathBuf::from(name);
-    let (_never, pause) = mpsc::sync_channel::<()>(1);
+    let (_sender, never) = mpsc::sync_channel::<()>(1);
     for _ in 1..LOG_LOOKS {
         let bytes = raw::file::read(&log).ok()?.data;
         Wal::parse(&bytes).damage?;
         // Nothing is ever sent: it is a pause.
-        drop(pause.recv_timeout(LOG_PAUSE));
+        if never.recv_timeout(LOG_PAUSE).is_ok() {
+            break;
+        }
     }
     Wal::parse(&raw::file::read(&log).ok()?.data).damage
 }

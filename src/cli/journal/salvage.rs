@@ -45,7 +45,11 @@ pub(super) fn run(data: &Path, dir: &Path, into: &Path, json: bool) -> anyhow::R
 fn tell(report: &SalvageReport, into: &Path) -> anyhow::Result<()> {
     say(&format!("journal {}", report.id))?;
     for segment in &report.segments {
-        let files: Vec<_> = segment.files.iter().map(|file| file.display().to_string()).collect();
+        let files: Vec<_> = segment
+            .files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect();
         let files = if files.is_empty() {
             format!("(no file) from position {}", segment.first)
         } else {

@@ -5,6 +5,7 @@
 //! one direction, so that they lie together. Keeps: what is found was proved by its checksum and decoded; a better view wins.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::journal::block;
@@ -93,7 +94,9 @@ struct Scanner<'a> {
     views: [View; 3],
     /// Bytes of whole blocks, in each file: beginning and end.
     used: [BTreeMap<usize, usize>; 2],
-    seen: BTreeMap<(Position, u64, u32), ()>,
+    seen: BTreeSet<(Position, u64, u32)>,
+    /// Cells that were tried in every way, by head, beginning of the rest and their bytes in the leaf: a log repeats its pages.
+    tried: BTreeMap<(Position, u32, Option<u32>, u32), String>,
     /// The page at which the row found last ends: the next one's pages follow.
     last_page: u32,
     found: Found,
@@ -119,7 +122,12 @@ impl Whole {
     pub(in crate::journal) fn stored(&self, files: Files<'_>) -> Stored {
         let mut data = Vec::new();
         for piece in &self.pieces {
-            data.extend_from_slice(files.bytes(piece.of).get(piece.range.clone()).unwrap_or(&[]));
+            data.extend_from_slice(
+                files
+                    .bytes(piece.of)
+                    .get(piece.range.clone())
+                    .unwrap_or(&[]),
+            );
         }
         Stored::new(self.head, self.crc, self.unpacked, data)
     }
@@ -167,7 +175,8 @@ impl<'a> Scanner<'a> {
             files,
             views,
             used: Default::default(),
-            seen: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            tried: BTreeMap::new(),
             last_page: 0,
             found: Found::default(),
         };
@@ -281,7 +290,7 @@ impl<'a> Scanner<'a> {
             used.insert(piece.range.start - 4, piece.range.start - 4 + PAGE);
         }
         let key = (cell.head.first, cell.head.count, cell.crc);
-        if self.seen.insert(key, ()).is_none() {
+        if self.seen.insert(key) {
             self.found.wholes.push(Whole {
                 head: cell.head,
                 crc: cell.crc,
@@ -311,9 +320,21 @@ impl<'a> Scanner<'a> {
             return self.check(cell, &pieces).map(|()| pieces);
         };
         let count = rest.div_ceil(OVERFLOW);
+        let mut own = flate2::Crc::new();
+        own.update(self.files.bytes(of).get(local.range.clone()).unwrap_or(&[]));
+        let tried = (cell.head.first, cell.crc, cell.overflow, own.sum());
+        if let Some(why) = self.tried.get(&tried) {
+            return Err(why.clone());
+        }
+        // Without a log there is one way to see the file.
+        let views = if self.files.wal.is_empty() {
+            1
+        } else {
+            self.views.len()
+        };
         let mut why = Err("its pages are not there".to_owned());
         for (chained, first) in self.ways(number, count, overflow) {
-            for view in 0..self.views.len() {
+            for view in 0..views {
                 let Some(pieces) = self.follow(view, &local, rest, first, chained) else {
                     continue;
                 };
@@ -325,6 +346,11 @@ impl<'a> Scanner<'a> {
                 }
                 why = checked.map(|()| Vec::new());
             }
+        }
+        if let Err(why) = &why
+            && self.tried.len() < TORN_LIMIT
+        {
+            self.tried.insert(tried, why.clone());
         }
         why
     }
@@ -431,7 +457,9 @@ impl<'a> Scanner<'a> {
         pages.iter().find_map(|page| {
             page.windows(NAME.len() + ID).find_map(|window| {
                 let id = window.strip_prefix(NAME)?;
-                let hex = id.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+                let hex = id
+                    .iter()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
                 hex.then(|| String::from_utf8_lossy(id).into_owned())
             })
         })

@@ -121,8 +121,7 @@ fn header(bytes: &[u8]) -> Option<Header> {
     }
     let big_endian = magic & 1 == 1;
     let sums = sum(big_endian, (0, 0), bytes.get(..24)?);
-    let valid =
-        (be32(bytes, 24)?, be32(bytes, 28)?) == sums && be32(bytes, 8)? as usize == PAGE;
+    let valid = (be32(bytes, 24)?, be32(bytes, 28)?) == sums && be32(bytes, 8)? as usize == PAGE;
     valid.then_some(Header {
         big_endian,
         round: be32(bytes, 12)?,

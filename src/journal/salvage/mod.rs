@@ -162,7 +162,10 @@ fn nobody_writes(dir: &Path) -> Result<Option<File>, JournalError> {
         Ok(()) => Ok(Some(file)),
         Err(fs4::TryLockError::WouldBlock) => Err(JournalError::InUse {
             dir: dir.to_owned(),
-            pid: fs::read_to_string(&path).unwrap_or_default().trim().to_owned(),
+            pid: fs::read_to_string(&path)
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
         }),
         Err(fs4::TryLockError::Error(error)) => Err(JournalError::io("locking", &path, error)),
     }
@@ -266,7 +269,10 @@ fn reach(
     used: &[(String, Position)],
     notes: &mut Vec<String>,
 ) -> Result<Vec<Plan>, JournalError> {
-    let Some((begin, end)) = plans.first().zip(plans.last()).map(|(a, b)| (a.first.0, b.end))
+    let Some((begin, end)) = plans
+        .first()
+        .zip(plans.last())
+        .map(|(a, b)| (a.first.0, b.end))
     else {
         return Ok(plans);
     };
@@ -274,7 +280,9 @@ fn reach(
         position.0 >= begin.saturating_sub(FILL_LIMIT) && position.0 <= end + FILL_LIMIT
     };
     let doubt = |who: &str, position: Position| {
-        format!("{who} stands at position {position}, far from the journal's {begin} to {end}: that is not believed")
+        format!(
+            "{who} stands at position {position}, far from the journal's {begin} to {end}: that is not believed"
+        )
     };
     let mut known: Vec<Position> = Vec::new();
     for (consumer, position) in cursors.all().clone() {
@@ -285,7 +293,13 @@ fn reach(
             cursors.remove(&consumer)?;
         }
     }
-    known.extend(cursors.bases().iter().copied().filter(|base| believed(*base)));
+    known.extend(
+        cursors
+            .bases()
+            .iter()
+            .copied()
+            .filter(|base| believed(*base)),
+    );
     let held = known.iter().min().map_or(begin, |held| held.next().0);
     for (who, position) in used {
         if believed(*position) {

@@ -60,7 +60,10 @@ pub(super) fn list(dir: &Path) -> Result<Listing, JournalError> {
             // Left by a crash; what is whole in it was copied from the live one.
             Kind::Sealing => 2,
         };
-        found.entry(first).or_default().push((order, dir.join(main)));
+        found
+            .entry(first)
+            .or_default()
+            .push((order, dir.join(main)));
     }
     let best_first = |(first, mut paths): (Position, Vec<(u8, PathBuf)>)| {
         paths.sort();
@@ -111,7 +114,9 @@ impl Segment {
         for path in paths {
             segment.file(path, id)?;
         }
-        segment.wholes.sort_by_key(|(file, whole)| (whole.rank, *file));
+        segment
+            .wholes
+            .sort_by_key(|(file, whole)| (whole.rank, *file));
         let end = end.map_or(u64::MAX, |end| end.0);
         for (index, (_, whole)) in segment.wholes.iter().enumerate() {
             let from = whole.head.first.max(first).0;
@@ -144,7 +149,8 @@ impl Segment {
             self.troubles.push(format!("{name} is empty"));
         } else if log.data.is_empty() && bytes.data.len() < pages.saturating_mul(PAGE) {
             let length = bytes.data.len();
-            self.troubles.push(format!("{name} is cut off at byte {length}"));
+            self.troubles
+                .push(format!("{name} is cut off at byte {length}"));
         }
         let file = self.files.len();
         let wholes = found.wholes.into_iter().map(|whole| (file, whole));
@@ -177,7 +183,10 @@ impl Segment {
         let within = |torn: &&Torn| torn.head.first.0 < end && torn.head.last().0 >= first;
         if let Some(torn) = self.torn.iter().find(within) {
             let (first, last) = (torn.head.first, torn.head.last());
-            return format!("the block of the positions {first} to {last}: {}", torn.detail);
+            return format!(
+                "the block of the positions {first} to {last}: {}",
+                torn.detail
+            );
         }
         if let Some(trouble) = self.troubles.first() {
             return trouble.clone();

@@ -114,8 +114,7 @@ impl SegmentWriter {
             .open(&sealing)
             .and_then(|file| file.sync_all())
             .map_err(|error| JournalError::io("syncing", &sealing, error))?;
-        fs::rename(&sealing, &sealed)
-            .map_err(|error| JournalError::io("renaming", &sealing, error))
+        fs::rename(&sealing, &sealed).map_err(|error| JournalError::io("renaming", &sealing, error))
     }
 
     fn write(&mut self) -> Result<(), JournalError> {

@@ -14,7 +14,7 @@ use crate::profile::{Program, Severity, Stage};
 use crate::store::{Batch, Store};
 use crate::telemetry::{Control, DeviceId, Position, RawMessage, Text, TicketAction, Timestamp};
 use crate::web::{
-    ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage,
+    ActionOutcome, Backend, Behind, Check, FaultCounts, HeardError, HeardMessage, HeardPage,
     LiveConnection, LiveDevice, LiveFault, RefusalKind, SeriesAround, SeriesQuery, SeriesRead,
     SeriesReadError, SeriesSample, SubmitError, Understood, Unwritten, WordList,
 };
@@ -28,6 +28,7 @@ pub(super) struct Double {
     pub(super) store: Store,
     pub(super) told: Mutex<Vec<Control>>,
     pub(super) replays: Mutex<Vec<Vec<Position>>>,
+    pub(super) first_kept: std::sync::atomic::AtomicU64,
     /// It never finishes an action.
     pub(super) stuck: AtomicBool,
     /// Its journal is full.
@@ -50,6 +51,7 @@ impl Double {
             store,
             told: Mutex::default(),
             replays: Mutex::default(),
+            first_kept: std::sync::atomic::AtomicU64::new(0),
             stuck: AtomicBool::new(false),
             full: AtomicBool::new(false),
             sick: AtomicBool::new(false),
@@ -69,16 +71,29 @@ impl Double {
     }
 }
 
+/// So many records behind, and nothing to tell of it.
+const fn behind(records: u64) -> Behind {
+    Behind {
+        records,
+        per_second: 0,
+        left: None,
+    }
+}
+
 impl Backend for Double {
     fn replay(
         &self,
         positions: Vec<Position>,
-    ) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>> {
+    ) -> BoxFuture<'static, Result<Vec<Position>, SubmitError>> {
         self.replays
             .lock()
             .expect("no test panicked")
             .push(positions);
-        async { Ok(ActionOutcome::Done) }.boxed()
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn first_kept(&self) -> Position {
+        Position(self.first_kept.load(Ordering::Relaxed))
     }
 
     fn submit(&self, control: Control) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>> {
@@ -224,9 +239,10 @@ impl Backend for Double {
 
     fn backlog(&self) -> crate::web::Backlog {
         crate::web::Backlog {
-            detection: 2,
-            series: 7,
+            detection: behind(2),
+            series: behind(7),
             journal_bytes: 3 << 20,
+            held: None,
         }
     }
 
