@@ -37,7 +37,10 @@ mod series;
 
 mod shared;
 
+mod tally;
+
 mod traffic;
+
 mod understanding;
 
 mod upkeep;
@@ -70,6 +73,7 @@ use series::SeriesConsumer;
 use series::Stores;
 use shared::QUESTIONS_LIMIT;
 use shared::Shared;
+use tally::Tally;
 use worker::Parts;
 use worker::Worker;
 
@@ -252,6 +256,7 @@ impl Running {
             backend: Arc::new(DaemonBackend {
                 journal: journal.clone(),
                 shared: Arc::clone(&shared),
+                tally: Arc::new(Tally::new(questions.clone())),
                 questions,
                 sources: sources(&config),
                 timezone: config.settings.timezone.parse().unwrap_or(chrono_tz::UTC),

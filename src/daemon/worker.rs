@@ -52,6 +52,8 @@ const STATE: &str = "state";
 const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Answers to actions are kept for those who ask later; the oldest go when there are more.
 const ANSWERS_KEPT: usize = 1_024;
+/// Devices whose faults are told at once: some milliseconds, during which the pipeline waits.
+pub(super) const STANDINGS_LIMIT: usize = 100;
 /// Shortest wait between two looks at the clock, so that a tick on its way is not asked for again and again.
 const SHORTEST_LOOK: Duration = Duration::from_millis(100);
 
@@ -349,18 +351,15 @@ impl Worker {
                     .collect();
                 drop(reply.send(heard));
             }
-            Question::Model { model, reply } => {
-                let devices: Vec<_> = self
+            Question::Standings {
+                model,
+                after,
+                reply,
+            } => {
+                let found = self
                     .pipeline
-                    .devices()
-                    .filter(|device| device.model() == model)
-                    .cloned()
-                    .collect();
-                let views = devices
-                    .iter()
-                    .filter_map(|device| self.pipeline.device(device))
-                    .collect();
-                drop(reply.send(views));
+                    .standings(&model, after.as_ref(), STANDINGS_LIMIT);
+                drop(reply.send(found));
             }
             Question::Answer { position, reply } if self.pipeline.position() >= position => {
                 drop(reply.send(self.answers.remove(&position)));
