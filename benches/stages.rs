@@ -262,5 +262,7 @@ fn journal(entries: &[Entry], sizes: &Sizes) {
     let written = (stats.last.0 - stats.first.0 + 1).max(1);
     #[expect(clippy::cast_precision_loss, reason = "sizes of files")]
     let each = stats.bytes as f64 / written as f64;
-    say(&format!("journal: bytes           {each:.1} a record, live"));
+    say(&format!(
+        "journal: bytes           {each:.1} a record, live"
+    ));
 }

@@ -16,6 +16,7 @@ mod influxd;
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
 
+#[expect(dead_code, reason = "shared with other tests")]
 #[path = "support/fake_influx.rs"]
 mod fake_influx;
 

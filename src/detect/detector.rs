@@ -257,12 +257,7 @@ impl Detector {
 
     /// How the faults of the devices of a model stand, of at most `limit` devices after `after` in order; each with when it was
     /// last heard.
-    pub fn standings(
-        &self,
-        model: &str,
-        after: Option<&DeviceId>,
-        limit: usize,
-    ) -> Vec<Standings> {
+    pub fn standings(&self, model: &str, after: Option<&DeviceId>, limit: usize) -> Vec<Standings> {
         let first = format!("{model}/");
         let from = after.map_or(Bound::Included(&*first), |id| Bound::Excluded(id.as_str()));
         self.devices

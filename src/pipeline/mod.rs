@@ -171,12 +171,7 @@ impl Pipeline {
 
     /// How the faults of the devices of a model stand, of at most `limit` devices after `after` in order.
     #[must_use]
-    pub fn standings(
-        &self,
-        model: &str,
-        after: Option<&DeviceId>,
-        limit: usize,
-    ) -> Vec<Standings> {
+    pub fn standings(&self, model: &str, after: Option<&DeviceId>, limit: usize) -> Vec<Standings> {
         self.detect.standings(model, after, limit)
     }
 

@@ -70,7 +70,11 @@ fn flood(port: u16) {
 fn memory(daemon: &Daemon, which: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(which));
-    let number = line.unwrap().trim_start_matches(':').split_whitespace().next();
+    let number = line
+        .unwrap()
+        .trim_start_matches(':')
+        .split_whitespace()
+        .next();
     number.unwrap().parse().unwrap()
 }
 
@@ -83,7 +87,11 @@ fn a_backlog_of_the_series_is_shown_and_worked_off_behind_the_tickets() {
     let influx = runtime.block_on(FakeInflux::start(move |request| {
         let write = request.head.starts_with("post /api/v2/write");
         let take = |left: usize| left.checked_sub(1);
-        if write && allowed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok() {
+        if write
+            && allowed
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+                .is_ok()
+        {
             Answer::Say(204, "", String::new())
         } else {
             Answer::Say(503, "", "{}".to_owned())
@@ -103,26 +111,47 @@ fn a_backlog_of_the_series_is_shown_and_worked_off_behind_the_tickets() {
     flood(port);
     publish(port, "TSF5-MADEUP-91", &readings(1, 20, 49.2));
     wait_for_ticket(&daemon, "TSF5-MADEUP-91", "water_over_temp");
-    assert_eq!(metric(&daemon, WRITTEN), 0, "the ticket did not wait for a point");
+    assert_eq!(
+        metric(&daemon, WRITTEN),
+        0,
+        "the ticket did not wait for a point"
+    );
     let detail = wait_for("the backlog in /readyz", LATER, || {
         let detail = check(&daemon, "series")?["detail"].to_string();
-        detail.contains("records behind the journal").then_some(detail)
+        detail
+            .contains("records behind the journal")
+            .then_some(detail)
     });
     assert!(detail.contains("not getting nearer"), "{detail}");
-    assert_eq!(status(&daemon, "/readyz"), 200, "tickets do not wait for the series");
+    assert_eq!(
+        status(&daemon, "/readyz"),
+        200,
+        "tickets do not wait for the series"
+    );
     assert!(metric(&daemon, LAG) >= PUBLISHERS * EACH);
 
     // It comes back for a moment: some of the backlog goes, and a new ticket comes before the rest.
     takes.store(4, Ordering::SeqCst);
-    wait_for("a part of the backlog", LATER, || (metric(&daemon, WRITTEN) > 0).then_some(()));
+    wait_for("a part of the backlog", LATER, || {
+        (metric(&daemon, WRITTEN) > 0).then_some(())
+    });
     publish(port, "TSF5-MADEUP-92", &readings(1, 20, 49.2));
     wait_for_ticket(&daemon, "TSF5-MADEUP-92", "water_over_temp");
-    assert!(metric(&daemon, LAG) > 0, "the ticket came before the backlog was gone");
+    assert!(
+        metric(&daemon, LAG) > 0,
+        "the ticket came before the backlog was gone"
+    );
 
     takes.store(usize::MAX, Ordering::SeqCst);
-    wait_for("every point", LATER, || (metric(&daemon, WRITTEN) >= PUBLISHERS * EACH).then_some(()));
-    wait_for("the all-clear", LATER, || check(&daemon, "series").is_none().then_some(()));
-    wait_for("no lag", LATER, || (metric(&daemon, LAG) == 0).then_some(()));
+    wait_for("every point", LATER, || {
+        (metric(&daemon, WRITTEN) >= PUBLISHERS * EACH).then_some(())
+    });
+    wait_for("the all-clear", LATER, || {
+        check(&daemon, "series").is_none().then_some(())
+    });
+    wait_for("no lag", LATER, || {
+        (metric(&daemon, LAG) == 0).then_some(())
+    });
     let lines: usize = influx
         .requests()
         .iter()
@@ -132,13 +161,23 @@ fn a_backlog_of_the_series_is_shown_and_worked_off_behind_the_tickets() {
         .map(str::to_owned)
         .collect::<std::collections::BTreeSet<String>>()
         .len();
-    assert!(lines as u64 >= PUBLISHERS * EACH, "{lines} different points");
+    assert!(
+        lines as u64 >= PUBLISHERS * EACH,
+        "{lines} different points"
+    );
     let log = daemon.log();
-    for word in ["catching up with the journal", "caught up with the journal", "per_second"] {
+    for word in [
+        "catching up with the journal",
+        "caught up with the journal",
+        "per_second",
+    ] {
         assert!(log.contains(word), "{word} is not in the log");
     }
     let most = memory(&daemon, "VmHWM");
     println!("memory: {before} KiB before the flood, {most} KiB at most");
-    assert!(most < before + GROWTH_KIB, "{before} KiB before, {most} KiB at most");
+    assert!(
+        most < before + GROWTH_KIB,
+        "{before} KiB before, {most} KiB at most"
+    );
     assert!(daemon.stop().success());
 }

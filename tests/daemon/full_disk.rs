@@ -19,7 +19,11 @@ const SERIAL: &str = "TSF5-MADEUP-07";
 /// Every write of the process to a file fails from now on (`0`), or works again (`unlimited`).
 fn limit(daemon: &Daemon, bytes: &str) {
     let done = Command::new("prlimit")
-        .args(["--pid", &daemon.pid().to_string(), &format!("--fsize={bytes}:")])
+        .args([
+            "--pid",
+            &daemon.pid().to_string(),
+            &format!("--fsize={bytes}:"),
+        ])
         .status();
     assert!(done.unwrap().success(), "prlimit works");
 }
@@ -29,7 +33,12 @@ fn a_disk_that_refuses_every_write_is_waited_out() {
     let rig = Rig::alone("");
     // A write over the limit then fails with an error, as on a full disk, and sends no signal.
     let mut shell = Command::new("bash");
-    shell.args(["-c", "trap '' XFSZ; exec \"$@\"", "bash", env!("CARGO_BIN_EXE_foremend")]);
+    shell.args([
+        "-c",
+        "trap '' XFSZ; exec \"$@\"",
+        "bash",
+        env!("CARGO_BIN_EXE_foremend"),
+    ]);
     let daemon = Daemon::try_start_by(rig.dir(), &rig.settings, shell).unwrap();
     let address = daemon.mqtt.clone().unwrap();
     let port = address.rsplit(':').next().unwrap().parse().unwrap();
@@ -52,7 +61,9 @@ fn a_disk_that_refuses_every_write_is_waited_out() {
     limit(&daemon, "unlimited");
     publisher.settle();
     wait_for_ticket(&daemon, SERIAL, "water_over_temp");
-    wait_for("readiness", SOON, || (status(&daemon, "/readyz") == 200).then_some(()));
+    wait_for("readiness", SOON, || {
+        (status(&daemon, "/readyz") == 200).then_some(())
+    });
     assert!(daemon.stop().success());
     rig.wait_for_messages(&payloads);
     assert!(rig.command(&["journal", "verify"]).status.success());

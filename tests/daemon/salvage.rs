@@ -37,7 +37,9 @@ fn a_damaged_journal_is_salvaged_and_the_daemon_goes_on_with_it() {
     }
     publish(port(&daemon), SERIAL, &readings(2_001, 20, 49.2));
     wait_for_ticket(&daemon, SERIAL, "water_over_temp");
-    wait_for("the points", SOON, || (points(&daemon, SERIAL) > 0).then_some(()));
+    wait_for("the points", SOON, || {
+        (points(&daemon, SERIAL) > 0).then_some(())
+    });
     assert!(daemon.stop().success());
 
     let journal = rig.data().join("journal");
@@ -59,11 +61,22 @@ fn a_damaged_journal_is_salvaged_and_the_daemon_goes_on_with_it() {
     let lost = report["lost_positions"].as_u64().unwrap();
     assert!(lost > 0, "{report}");
     for loss in report["lost"].as_array().unwrap() {
-        assert!(loss["received_after"].is_string() && loss["received_before"].is_string(), "{loss}");
+        assert!(
+            loss["received_after"].is_string() && loss["received_before"].is_string(),
+            "{loss}"
+        );
         assert!(loss["file"].as_str().unwrap().ends_with(".live") && loss["reason"].is_string());
     }
-    assert_eq!(report["advice"], Value::Null, "the saved state is newer than the damage: {report}");
-    assert_eq!(fs::read(&live).unwrap(), bytes, "the damaged file is as it was");
+    assert_eq!(
+        report["advice"],
+        Value::Null,
+        "the saved state is newer than the damage: {report}"
+    );
+    assert_eq!(
+        fs::read(&live).unwrap(),
+        bytes,
+        "the damaged file is as it was"
+    );
     let again = rig.command(&["journal", "salvage", "--into", into_text]);
     assert_eq!(again.status.code(), Some(3), "it writes over nothing");
 
@@ -77,7 +90,10 @@ fn a_damaged_journal_is_salvaged_and_the_daemon_goes_on_with_it() {
     assert!(daemon.stop().success());
     let export = rig.export();
     let stated = |line: &&Value| line["control"]["kind"] == "lost";
-    assert_eq!(export.iter().filter(stated).count(), report["lost"].as_array().unwrap().len());
+    assert_eq!(
+        export.iter().filter(stated).count(),
+        report["lost"].as_array().unwrap().len()
+    );
 
     // The salvaged journal alone, without store and state: everything is worked out again from what is left.
     let alone = Rig::alone("");

@@ -281,24 +281,27 @@ impl<'a> Scanner<'a> {
         cell: Cell,
         rank: u8,
     ) -> Result<(), String> {
+        let key = (cell.head.first, cell.head.count, cell.crc);
+        // A log repeats its leaf pages with every commit; one whole copy is enough.
+        if self.seen.contains(&key) {
+            self.used_by_mut(of).insert(start + at, start + cell.end);
+            return Ok(());
+        }
         let pieces = self.prove(of, start, number, &cell)?;
-        let used = self.used_by_mut(of);
-        used.insert(start + at, start + cell.end);
+        self.used_by_mut(of).insert(start + at, start + cell.end);
         for piece in pieces.iter().skip(1) {
             // With the number of the next page before it.
             let used = self.used_by_mut(piece.of);
             used.insert(piece.range.start - 4, piece.range.start - 4 + PAGE);
         }
-        let key = (cell.head.first, cell.head.count, cell.crc);
-        if self.seen.insert(key) {
-            self.found.wholes.push(Whole {
-                head: cell.head,
-                crc: cell.crc,
-                unpacked: cell.unpacked,
-                pieces,
-                rank,
-            });
-        }
+        self.seen.insert(key);
+        self.found.wholes.push(Whole {
+            head: cell.head,
+            crc: cell.crc,
+            unpacked: cell.unpacked,
+            pieces,
+            rank,
+        });
         Ok(())
     }
 

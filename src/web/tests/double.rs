@@ -1,7 +1,7 @@
 //! A daemon's double: it does a person's action at once on the store, as pipeline and desk would.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::profile::{Program, Severity, Stage};
 use crate::store::{Batch, Store};
 use crate::telemetry::{Control, DeviceId, Position, RawMessage, Text, TicketAction, Timestamp};
 use crate::web::{
-    ActionOutcome, Backend, Behind, Check, FaultCounts, HeardError, HeardMessage, HeardPage,
-    LiveConnection, LiveDevice, LiveFault, RefusalKind, SeriesAround, SeriesQuery, SeriesRead,
-    SeriesReadError, SeriesSample, SubmitError, Understood, Unwritten, WordList,
+    ActionOutcome, Backend, Backlog, Behind, Check, FaultCounts, HeardError, HeardMessage,
+    HeardPage, LiveConnection, LiveDevice, LiveFault, RefusalKind, SeriesAround, SeriesQuery,
+    SeriesRead, SeriesReadError, SeriesSample, SubmitError, Understood, Unwritten, WordList,
 };
 
 use super::program::program;
@@ -28,7 +28,10 @@ pub(super) struct Double {
     pub(super) store: Store,
     pub(super) told: Mutex<Vec<Control>>,
     pub(super) replays: Mutex<Vec<Vec<Position>>>,
-    pub(super) first_kept: std::sync::atomic::AtomicU64,
+    /// Its journal begins here.
+    pub(super) first_kept: AtomicU64,
+    /// How far behind it is.
+    pub(super) backlog: Mutex<Backlog>,
     /// It never finishes an action.
     pub(super) stuck: AtomicBool,
     /// Its journal is full.
@@ -51,7 +54,13 @@ impl Double {
             store,
             told: Mutex::default(),
             replays: Mutex::default(),
-            first_kept: std::sync::atomic::AtomicU64::new(0),
+            first_kept: AtomicU64::new(0),
+            backlog: Mutex::new(Backlog {
+                detection: behind(2),
+                series: behind(7),
+                journal_bytes: 3 << 20,
+                held: None,
+            }),
             stuck: AtomicBool::new(false),
             full: AtomicBool::new(false),
             sick: AtomicBool::new(false),
@@ -238,12 +247,7 @@ impl Backend for Double {
     }
 
     fn backlog(&self) -> crate::web::Backlog {
-        crate::web::Backlog {
-            detection: behind(2),
-            series: behind(7),
-            journal_bytes: 3 << 20,
-            held: None,
-        }
+        self.backlog.lock().expect("no test panicked").clone()
     }
 
     fn decode(&self, message: &RawMessage, received_at: Timestamp) -> crate::decode::Understanding {
