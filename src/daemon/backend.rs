@@ -11,10 +11,10 @@ use smol_str::SmolStr;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
-use super::catch_up;
 use super::clock;
 use super::listener;
 use super::messages;
+use super::readiness;
 use super::shared::Question;
 use super::shared::SERIES;
 use super::shared::Shared;
@@ -27,9 +27,6 @@ use crate::decode::Understanding;
 use crate::decode::understand;
 use crate::desk::Refusal;
 use crate::desk::Reply;
-use crate::intake::SourceSnapshot;
-use crate::intake::SourceState;
-use crate::intake::listener::SOURCE;
 use crate::journal::AppendError;
 use crate::journal::Held;
 use crate::journal::Holder;
@@ -329,94 +326,13 @@ impl Backend for DaemonBackend {
     }
 
     fn readiness(&self) -> Vec<Check> {
-        let Backlog {
-            detection, series, ..
-        } = self.backlog();
-        let stats = self.journal.stats();
-        let check = |name: &str, problem: Option<String>| Check {
-            name: name.into(),
-            ok: problem.is_none(),
-            detail: problem.unwrap_or_default(),
-        };
-        let journal = if stats.full {
-            Some(
-                "the byte budget is used up: nothing is acknowledged until there is room"
-                    .to_owned(),
-            )
-        } else {
-            stats.failing.then(|| {
-                "the disk refuses writes: nothing is acknowledged until it takes them".to_owned()
-            })
-        };
-        let pipeline = (detection.records > READY_LAG).then(|| catch_up::words(&detection));
-        let mut checks = vec![check("journal", journal), check("pipeline", pipeline)];
-        // Told, but no reason to call the daemon not ready: messages are still taken.
-        checks.extend(stats.held.as_ref().map(|held| Check {
-            name: "retention".into(),
-            ok: true,
-            detail: format!(
-                "{} bytes of the journal should be removed, but {} has not read them (it stands at position {})",
-                held.bytes, held.holder, held.position
-            ),
-        }));
-        checks.extend(self.shared.sources().iter().map(|source| {
-            let source = source.snapshot();
-            let name = if source.name == SOURCE {
-                SOURCE.to_owned()
-            } else {
-                format!("broker {}", source.name)
-            };
-            check(&name, source_problem(&source))
-        }));
-        // A series store that is away delays no ticket: told, but no reason to call the daemon not ready.
-        let mut troubles = self.shared.troubles();
-        if series.is_told() {
-            let words = catch_up::words(&series);
-            troubles
-                .entry(SERIES.to_owned())
-                .and_modify(|trouble| *trouble = format!("{trouble}; {words}"))
-                .or_insert(words);
-        }
-        checks.extend(troubles.into_iter().map(|(name, detail)| Check {
-            ok: name == SERIES,
-            name: name.into(),
-            detail,
-        }));
-        checks
+        readiness::checks(&self.journal, &self.shared, &self.backlog())
     }
 
     fn now(&self) -> Timestamp {
         clock::wall()
     }
 }
-
-/// Why a broker's messages do not come in; `None` while they may.
-fn source_problem(source: &SourceSnapshot) -> Option<String> {
-    match &source.state {
-        SourceState::Connected if source.refused_filters.is_empty() => None,
-        SourceState::Connected => Some(format!(
-            "the broker refuses subscriptions: {}",
-            source.refused_filters.join("; ")
-        )),
-        SourceState::Connecting { error, .. } => {
-            Some(error.as_ref().map_or_else(
-                || "not connected yet".to_owned(),
-                |error| format!("not connected, trying again: {error}"),
-            ))
-        }
-        SourceState::Stalled if source.name == SOURCE => Some(
-            "the journal takes nothing; nothing is acknowledged, so devices keep what they have".into(),
-        ),
-        SourceState::Stalled => Some("the journal takes nothing; the broker keeps what comes".into()),
-        SourceState::TakenOver => Some(
-            "another client took the session; see that each Foremend has a client_id of its own, then restart".into(),
-        ),
-        SourceState::Stopped => Some("stopped".into()),
-    }
-}
-
-/// The daemon is ready while the pipeline is at most this many records behind: some seconds of a busy fleet.
-const READY_LAG: u64 = 100_000;
 
 /// The series store, as the web sees it.
 pub(super) struct SeriesReader(pub(super) Series);

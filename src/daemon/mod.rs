@@ -31,6 +31,8 @@ mod obstacles;
 
 mod reached;
 
+mod readiness;
+
 mod recover;
 
 mod series;

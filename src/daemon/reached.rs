@@ -11,10 +11,11 @@ use super::state_path;
 use super::store_path;
 use crate::checkpoint::Checkpoints;
 use crate::store::Store;
+use crate::store::StoreError;
 use crate::telemetry::Position;
 
 /// The last position that each file of a data directory knows of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reached {
     /// Effects are in the store up to here.
     pub store: Option<Position>,
@@ -22,6 +23,8 @@ pub struct Reached {
     pub state: Option<Position>,
     /// The series writer's saved state.
     pub series: Option<Position>,
+    /// What could not be read, and why.
+    pub unread: Vec<String>,
 }
 
 impl Reached {
@@ -49,32 +52,38 @@ pub fn reached(data: &Path) -> anyhow::Result<Reached> {
         .enable_all()
         .build()
         .context("cannot start")?;
+    let mut reached = Reached::default();
     let store = store_path(data);
-    let store = store.is_file().then(|| {
+    if store.is_file() {
         let position = runtime.block_on(async {
             let store = Store::open_to_read(&store).await?;
             let position = store.position();
             store.close().await;
-            Ok::<_, crate::store::StoreError>(position)
+            Ok::<_, StoreError>(position)
         });
-        told(&store, position)
-    });
-    Ok(Reached {
-        store: store.flatten(),
-        state: snapshot(&state_path(data)),
-        series: snapshot(&series_state_path(data)),
-    })
-}
-
-fn snapshot(path: &Path) -> Option<Position> {
-    if !path.is_file() {
-        return None;
+        reached.store = reached.told(&store, position);
     }
-    let loaded = Checkpoints::open_to_read(path).and_then(|state| state.load());
-    told(path, loaded)?.map(|loaded| loaded.position)
+    reached.state = reached.snapshot(&state_path(data));
+    reached.series = reached.snapshot(&series_state_path(data));
+    Ok(reached)
 }
 
-fn told<T, E: std::fmt::Display>(path: &Path, read: Result<T, E>) -> Option<T> {
-    read.map_err(|error| tracing::warn!(path = %path.display(), %error, "how far it has come cannot be read"))
-        .ok()
+impl Reached {
+    fn snapshot(&mut self, path: &Path) -> Option<Position> {
+        if !path.is_file() {
+            return None;
+        }
+        let loaded = Checkpoints::open_to_read(path).and_then(|state| state.load());
+        self.told(path, loaded)?.map(|loaded| loaded.position)
+    }
+
+    fn told<T, E: std::fmt::Display>(&mut self, path: &Path, read: Result<T, E>) -> Option<T> {
+        let unread = |error: E| {
+            format!(
+                "how far {} has come cannot be read: {error}",
+                path.display()
+            )
+        };
+        read.map_err(|error| self.unread.push(unread(error))).ok()
+    }
 }

@@ -274,16 +274,16 @@ impl Worker {
         let saved = self
             .unsaved
             .save(&parts.checkpoints, position, received_at)
-            .context("the state cannot be saved")
-            .and_then(|()| {
-                let noted = parts.journal.set_base(position);
-                noted.context("how far the saved state is cannot be written")
-            });
-        match saved {
-            Ok(()) => {
-                self.snapshot_position = position;
-                parts.shared.well(STATE);
-            }
+            .context("the state cannot be saved");
+        if saved.is_ok() {
+            self.snapshot_position = position;
+        }
+        let noted = saved.and_then(|()| {
+            let noted = parts.journal.set_base(position);
+            noted.context("how far the saved state is cannot be written")
+        });
+        match noted {
+            Ok(()) => parts.shared.well(STATE),
             Err(error) => {
                 parts.shared.trouble(STATE, "the disk refuses it; tried again, and after a crash the journal has everything");
                 tracing::error!(

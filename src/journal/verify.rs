@@ -81,6 +81,7 @@ pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
     let absent = || JournalError::Absent {
         dir: dir.to_owned(),
     };
+    let farthest = farthest(dir);
     let names = open::list(dir)?.segments;
     let mut report = VerifyReport {
         id: String::new(),
@@ -128,29 +129,37 @@ pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
     if names.is_empty() {
         report.damage.push("no segment is here".to_owned());
     }
-    report.damage.extend(known_further(dir, &report.segments));
+    match farthest {
+        Ok(farthest) => report
+            .damage
+            .extend(missing_end(farthest, &report.segments)),
+        Err(error) => report.damage.push(Chain(&error).to_string()),
+    }
     Ok(report)
 }
 
-/// Who stands behind the end of the journal: a cursor is never written before the entry that it names.
-fn known_further(dir: &Path, segments: &[SegmentReport]) -> Option<String> {
-    let (cursors, bases) = match Cursors::peek(dir) {
-        Ok(stored) => stored,
-        Err(error) => return Some(Chain(&error).to_string()),
-    };
-    // A damaged last file has told its own; its end is not known.
-    let last = segments.last().filter(|last| last.damage.is_empty())?;
-    // Looked at after the files: while a daemon writes, a cursor may be newer than they were.
-    let end = fs::metadata(&last.path)
-        .ok()
-        .filter(|file| file.len() == last.bytes)
-        .map(|_| last.positions.map_or(Position(0), |(_, last)| last))?;
+/// Who stands farthest, and where. Asked before the files are listed: a cursor is never written before the entry that it names.
+fn farthest(dir: &Path) -> Result<Option<(String, Position)>, JournalError> {
+    let (cursors, bases) = Cursors::peek(dir)?;
     let consumers = cursors
         .into_iter()
         .map(|(name, at)| (format!("the consumer '{name}'"), at));
     let bases = bases.into_iter().map(|at| ("a saved state".to_owned(), at));
-    let (who, at) = consumers.chain(bases).max_by_key(|(_, at)| *at)?;
-    (at > end)
+    Ok(consumers.chain(bases).max_by_key(|(_, at)| *at))
+}
+
+/// The end of the journal is missing when someone stands behind it.
+fn missing_end(farthest: Option<(String, Position)>, segments: &[SegmentReport]) -> Option<String> {
+    let (who, at) = farthest?;
+    // A damaged last file has told its own; where it ended is not known.
+    let last = segments.last().filter(|last| last.damage.is_empty())?;
+    let end = segments
+        .iter()
+        .rev()
+        .find_map(|segment| segment.positions)
+        .map_or(Position(0), |(_, last)| last);
+    let missing = at > end && last.path.exists();
+    missing
         .then(|| format!("{who} stands at {at}, and the journal ends at {end}: its end is missing"))
 }
 

@@ -50,8 +50,10 @@ fn flood(port: u16) {
             thread::spawn(move || {
                 let serial = format!("TSF5-MADEUP-{index:02}");
                 let mut publisher = Publisher::connect(port, &serial);
+                // A millisecond apart: values of one device and millisecond are one point.
+                let begin = now_ms() - 2 * EACH;
                 for seq in 1..=EACH {
-                    let payload = tele(now_ms(), seq, &json!({"water.out_c": 37.5}));
+                    let payload = tele(begin + seq, seq, &json!({"water.out_c": 37.5}));
                     publisher.publish(&topic(&serial, "tele"), payload.as_bytes());
                     if seq % WINDOW == 0 {
                         publisher.settle();

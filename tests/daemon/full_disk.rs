@@ -42,11 +42,11 @@ fn a_disk_that_refuses_every_write_is_waited_out() {
     let daemon = Daemon::try_start_by(rig.dir(), &rig.settings, shell).unwrap();
     let address = daemon.mqtt.clone().unwrap();
     let port = address.rsplit(':').next().unwrap().parse().unwrap();
-    publish(port, SERIAL, &readings(1, 5, 37.5));
+    publish(port, "TSF5-MADEUP-06", &readings(1, 5, 37.5));
 
     limit(&daemon, "0");
     let mut publisher = Publisher::connect(port, "waits");
-    let payloads = readings(6, 20, 49.2);
+    let payloads = readings(1, 20, 49.2);
     for payload in &payloads {
         publisher.publish(&topic(SERIAL, "tele"), payload.as_bytes());
     }

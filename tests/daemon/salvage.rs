@@ -35,8 +35,8 @@ fn a_damaged_journal_is_salvaged_and_the_daemon_goes_on_with_it() {
     for round in 0..40 {
         publish(port(&daemon), SERIAL, &readings(1 + round * 50, 50, 37.5));
     }
-    publish(port(&daemon), SERIAL, &readings(2_001, 20, 49.2));
-    wait_for_ticket(&daemon, SERIAL, "water_over_temp");
+    publish(port(&daemon), "TSF5-MADEUP-06", &readings(1, 20, 49.2));
+    wait_for_ticket(&daemon, "TSF5-MADEUP-06", "water_over_temp");
     wait_for("the points", SOON, || {
         (points(&daemon, SERIAL) > 0).then_some(())
     });

@@ -23,9 +23,10 @@ use crate::telemetry::Position;
 pub(super) fn run(data: &Path, dir: &Path, into: &Path, json: bool) -> anyhow::Result<Outcome> {
     let reached = daemon::reached(data)?;
     let bar = Progress::open("saving", "files");
-    let report = journal::salvage(dir, &daemon::journal_dir(into), &reached.used())
+    let mut report = journal::salvage(dir, &daemon::journal_dir(into), &reached.used())
         .with_context(|| format!("cannot salvage {}", dir.display()))?;
     bar.clear();
+    report.notes.extend(reached.unread.iter().cloned());
     let advice = advice(&report, &reached);
     if json {
         say(&as_json(&report, &reached, advice.as_deref()).to_string())?;
