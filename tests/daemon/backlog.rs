@@ -176,7 +176,7 @@ fn a_backlog_of_the_series_is_shown_and_worked_off_behind_the_tickets() {
         assert!(log.contains(word), "{word} is not in the log");
     }
     let most = memory(&daemon, "VmHWM");
-    println!("memory: {before} KiB before the flood, {most} KiB at most");
+    eprintln!("memory: {before} KiB before the flood, {most} KiB at most");
     assert!(
         most < before + GROWTH_KIB,
         "{before} KiB before, {most} KiB at most"

@@ -79,7 +79,7 @@ impl Cell {
         let unpacked = usize::try_from(unpacked).ok()?;
         // An entry takes two bytes at least.
         let most = (unpacked.max(length) / 2) as u64;
-        if head.count == 0 || head.count > most || first > i64::MAX as u64 - most {
+        if head.count == 0 || head.count > most || first > i64::MAX.unsigned_abs() - most {
             return None;
         }
         let end = start + stays;

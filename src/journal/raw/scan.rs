@@ -235,7 +235,7 @@ impl<'a> Scanner<'a> {
                 continue;
             };
             let head = cell.head;
-            if let Some(detail) = self.take(of, start, at, number, cell, rank).err()
+            if let Some(detail) = self.take(of, start, at, number, &cell, rank).err()
                 && self.found.torn.len() < TORN_LIMIT
             {
                 self.found.torn.push(Torn { head, detail });
@@ -258,12 +258,11 @@ impl<'a> Scanner<'a> {
             let mut after = free;
             while at < free {
                 let cell = Cell::parse(self.page(of, start), at - start);
-                if let Some(cell) = cell {
-                    let taken = cell.end + start;
-                    if self.take(of, start, at - start, number, cell, 2).is_ok() {
-                        after = taken;
-                        break;
-                    }
+                if let Some(cell) = cell
+                    && self.take(of, start, at - start, number, &cell, 2).is_ok()
+                {
+                    after = cell.end + start;
+                    break;
                 }
                 at += 1;
             }
@@ -278,7 +277,7 @@ impl<'a> Scanner<'a> {
         start: usize,
         at: usize,
         number: u32,
-        cell: Cell,
+        cell: &Cell,
         rank: u8,
     ) -> Result<(), String> {
         let key = (cell.head.first, cell.head.count, cell.crc);
@@ -287,7 +286,7 @@ impl<'a> Scanner<'a> {
             self.used_by_mut(of).insert(start + at, start + cell.end);
             return Ok(());
         }
-        let pieces = self.prove(of, start, number, &cell)?;
+        let pieces = self.prove(of, start, number, cell)?;
         self.used_by_mut(of).insert(start + at, start + cell.end);
         for piece in pieces.iter().skip(1) {
             // With the number of the next page before it.

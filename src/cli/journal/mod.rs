@@ -10,9 +10,9 @@ use clap::Args;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::Outcome;
-use super::output::say;
-use super::progress::Progress;
+use crate::cli::Outcome;
+use crate::cli::output::say;
+use crate::cli::progress::Progress;
 use crate::config;
 use crate::daemon;
 use crate::journal::JournalReader;
