@@ -29,9 +29,9 @@ use super::writer::Chain;
 /// Findings listed per file; a thoroughly broken file has as many as it has blocks. What is beyond is counted.
 const FINDINGS: usize = 20;
 /// A write-ahead log that breaks off is looked at so often before it counts as damaged: a daemon may be in the middle of a commit.
-const LOG_LOOKS: usize = 4;
+const LOG_LOOKS: usize = 6;
 /// The pause between two such looks; a commit takes some milliseconds.
-const LOG_PAUSE: Duration = Duration::from_millis(30);
+const LOG_PAUSE: Duration = Duration::from_millis(20);
 
 /// What `verify` found in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
