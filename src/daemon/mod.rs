@@ -11,6 +11,8 @@ mod backend;
 
 mod brokers;
 
+mod catch_up;
+
 mod clock;
 
 pub mod demo;
@@ -26,6 +28,10 @@ mod messages;
 mod metrics;
 
 mod obstacles;
+
+mod reached;
+
+mod readiness;
 
 mod recover;
 
@@ -55,6 +61,7 @@ mod tests;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
@@ -101,10 +108,15 @@ use crate::web::WebHandles;
 pub use clock::wall as wall_clock;
 pub use kept::KeptReplay;
 pub use kept::check_empty;
+pub use reached::Reached;
+pub use reached::reached;
 pub use recover::export_base;
 pub use recover::load_base;
 pub use zones::offset_s;
 pub use zones::zone_table;
+
+/// How often a start that works through the journal says how far it is.
+const REPLAY_TOLD: Duration = Duration::from_secs(5);
 
 /// The folder of the journal in a data directory.
 #[must_use]
@@ -253,7 +265,7 @@ impl Running {
             questions: asked,
             orders: ordered,
         };
-        let mut worker = on_a_thread("pipeline", Worker::new(pipeline, parts).run())?;
+        let mut worker = on_a_thread(shared::PIPELINE, Worker::new(pipeline, parts).run())?;
         if !replayed(&shared, announced, &mut worker, stop).await? {
             tracing::info!(
                 "stopping before everything is replayed; the next start goes on from here"
@@ -287,12 +299,13 @@ impl Running {
         sources.extend(mqtt.map(|mqtt| mqtt.start(&journal, &shared, &closes)));
         let keeper = tokio::spawn(upkeep::keep(
             journal.clone(),
+            store.clone(),
             series,
             config,
             shared,
             status,
         ));
-        let consumer = on_a_thread("series", consumer.run())?;
+        let consumer = on_a_thread(series::CONSUMER, consumer.run())?;
         Ok(Some((
             Self {
                 journal,
@@ -451,13 +464,19 @@ async fn replayed(
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<bool> {
     let mut processed = shared.processed();
-    tokio::select! {
-        reached = processed.wait_for(|reached| *reached >= position) => {
-            reached.context("the worker is gone")?;
-            Ok(true)
+    loop {
+        tokio::select! {
+            reached = processed.wait_for(|reached| *reached >= position) => {
+                reached.context("the worker is gone")?;
+                return Ok(true);
+            }
+            ended = &mut *worker => return Err(part_error("the worker", ended)),
+            // Nobody may ever say stop: then only the others count.
+            Ok(_) = stop.wait_for(|stop| *stop) => return Ok(false),
+            () = tokio::time::sleep(REPLAY_TOLD) => {}
         }
-        ended = worker => Err(part_error("the worker", ended)),
-        // Nobody may ever say stop: then only the others count.
-        Ok(_) = stop.wait_for(|stop| *stop) => Ok(false),
+        // Nobody can look at a page yet.
+        let at = *shared.processed().borrow();
+        tracing::info!(%at, until = %position, "working through the journal since the last saved state");
     }
 }

@@ -1,7 +1,8 @@
 //! The series consumer: journal entries and the store's outbox to the series store, at its own pace.
 //!
 //! It has its own journal cursor, decode state and profiles, so that a series store that is away holds up nothing else and loses
-//! no point: from where it stood it decodes again. State is saved with the cursor, and rewriting a point is harmless.
+//! no point: from where it stood it decodes again. State is saved with the cursor, and rewriting a point is harmless. Tickets come
+//! first: while the pipeline is behind, it gives way. It runs on a thread of its own, for it reads and writes files.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,13 +28,22 @@ use crate::telemetry::Position;
 use crate::telemetry::Timestamp;
 
 /// Name of its journal cursor and of its metrics.
-pub(super) const CONSUMER: &str = "series";
+pub(super) const CONSUMER: &str = super::shared::SERIES;
+/// Name of the trouble with its saved state.
+const STATE: &str = "series state";
 /// Entries read at once.
 const READ_ENTRIES: usize = 8_192;
 /// Bytes read at once.
 const READ_BYTES: usize = 8 << 20;
 /// State and cursor are saved this often; after a crash the points since are written again, which changes nothing.
 const SAVE_EVERY_MS: i64 = 10_000;
+/// The state is written whole: for a large fleet so seldom that saving takes at most this part of the time.
+const SAVE_SHARE: i64 = 20;
+/// While the pipeline is more than this many records behind, the series wait: two of its batches.
+const GIVE_WAY: u64 = 8_192;
+/// The longest wait before the next read all the same, so that a pipeline that is always behind does not stop the series, and with
+/// them the journal's retention, for good.
+const GIVE_WAY_LIMIT: Duration = Duration::from_secs(5);
 /// Points of the outbox written at once.
 const OUTBOX_LIMIT: usize = 500;
 /// How long a taken outbox row is ours before another look may take it again: longer than the longest write attempt.
@@ -66,7 +76,8 @@ pub(super) struct SeriesConsumer {
     /// Read up to here.
     read: Position,
     read_at: Timestamp,
-    saved_at: i64,
+    /// When the state is saved next, by the monotonic clock, ms.
+    save_at: i64,
     saved: Position,
 }
 
@@ -115,7 +126,7 @@ impl SeriesConsumer {
             gatherer,
             read,
             read_at,
-            saved_at: clock::monotonic_ms(),
+            save_at: clock::monotonic_ms() + SAVE_EVERY_MS,
             saved: read,
         })
     }
@@ -147,6 +158,7 @@ impl SeriesConsumer {
         while !*self.shutdown.borrow() {
             let last = *durable.borrow_and_update();
             if self.read < last {
+                give_way(self.shared.processed(), || self.journal.last()).await;
                 self.take().await?;
             } else {
                 // Nothing more for now: a change of the journal or a pause, whichever comes first.
@@ -154,8 +166,8 @@ impl SeriesConsumer {
             }
             if self.gatherer.is_due(clock::wall()) {
                 self.write().await;
-                if clock::monotonic_ms() - self.saved_at >= SAVE_EVERY_MS {
-                    self.save()?;
+                if clock::monotonic_ms() >= self.save_at {
+                    self.try_save();
                 }
             }
             self.outbox().await;
@@ -180,6 +192,23 @@ impl SeriesConsumer {
         if let Err(error) = released.await {
             tracing::warn!(error = %error, "deliveries of the process before this one wait until its lease runs out");
         }
+    }
+
+    /// Saves; when the disk refuses, later again: what is not saved is written once more after a crash, which is harmless.
+    fn try_save(&mut self) {
+        let began = clock::monotonic_ms();
+        match self.save() {
+            Ok(()) => self.shared.well(STATE),
+            Err(error) => {
+                self.shared.trouble(
+                    STATE,
+                    "the disk refuses it; tried again, and after a crash the journal has everything",
+                );
+                tracing::error!("{error:#}; tried again");
+            }
+        }
+        let now = clock::monotonic_ms();
+        self.save_at = now + SAVE_EVERY_MS.max((now - began) * SAVE_SHARE);
     }
 
     /// Reads on, and writes whenever a batch is full.
@@ -224,7 +253,6 @@ impl SeriesConsumer {
             .save(&self.gatherer, &self.checkpoints, self.read, self.read_at)?;
         self.journal.set_cursor(CONSUMER, self.read)?;
         self.saved = self.read;
-        self.saved_at = clock::monotonic_ms();
         Ok(())
     }
 
@@ -269,5 +297,43 @@ impl SeriesConsumer {
     /// How the series store fares.
     pub(super) fn status(&self) -> watch::Receiver<SeriesStatus> {
         self.writer.status()
+    }
+}
+
+/// Waits while the pipeline has more to do than a moment's work, but not for ever.
+async fn give_way(mut processed: watch::Receiver<Position>, last: impl Fn() -> Position) {
+    let near = |done: &Position| last().0.saturating_sub(done.0) <= GIVE_WAY;
+    let waited = tokio::time::timeout(GIVE_WAY_LIMIT, processed.wait_for(near)).await;
+    if waited.is_err() {
+        tracing::debug!("the pipeline is still behind; the series take one batch");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAST: Position = Position(100_000);
+
+    #[tokio::test(start_paused = true)]
+    async fn the_series_wait_until_the_pipeline_has_caught_up() {
+        let (pipeline, processed) = watch::channel(Position(0));
+        let waiting = tokio::spawn(give_way(processed, || LAST));
+        for done in [20_000, 91_807] {
+            pipeline.send_replace(Position(done));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert!(!waiting.is_finished(), "{done}");
+        }
+        pipeline.send_replace(Position(91_808));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(waiting.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pipeline_that_never_catches_up_does_not_stop_the_series_for_good() {
+        let (_pipeline, processed) = watch::channel(Position(0));
+        let began = tokio::time::Instant::now();
+        give_way(processed, || LAST).await;
+        assert_eq!(began.elapsed(), GIVE_WAY_LIMIT);
     }
 }

@@ -18,8 +18,7 @@ use tokio::sync::watch;
 
 use super::clock;
 use super::effects::StoreBatch;
-use super::metrics::Consumer;
-use super::recover;
+use super::recover::Unsaved;
 use super::shared::Known;
 use super::shared::Question;
 use super::shared::Shared;
@@ -47,6 +46,8 @@ const POSITION_EVERY_MS: i64 = SECOND_MS;
 const SNAPSHOT_EVERY_MS: i64 = 30 * SECOND_MS;
 /// Or after this many entries, so that a restart never replays for long.
 const SNAPSHOT_EVERY_ENTRIES: u64 = 200_000;
+/// Name of the saved state's trouble.
+const STATE: &str = "state";
 /// Pause before the store is tried again after an error that may pass.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Answers to actions are kept for those who ask later; the oldest go when there are more.
@@ -64,6 +65,8 @@ pub(super) struct Worker {
     replay_until: Position,
     snapshot_at: i64,
     snapshot_position: Position,
+    /// State that the disk refused so far.
+    unsaved: Unsaved,
     position_written_at: i64,
     /// When the newest entry was stepped, by the monotonic clock, ms.
     stepped_at: i64,
@@ -102,6 +105,7 @@ impl Worker {
             replay_until: parts.store.position(),
             snapshot_at: clock::monotonic_ms(),
             snapshot_position: pipeline.position(),
+            unsaved: Unsaved::default(),
             position_written_at: 0,
             stepped_at: clock::monotonic_ms(),
             tick_under_way: Arc::default(),
@@ -144,7 +148,13 @@ impl Worker {
                 self.answer(question);
             }
         }
-        self.snapshot().await
+        self.snapshot().await?;
+        anyhow::ensure!(
+            self.unsaved.is_empty(),
+            "the state could not be saved; the next start works through the journal from position {} on",
+            self.snapshot_position.next()
+        );
+        Ok(())
     }
 
     /// Reads, steps and commits one batch.
@@ -178,7 +188,8 @@ impl Worker {
             .await?;
         self.tell(&mut effects, last.position);
         let due = clock::monotonic_ms() - self.snapshot_at >= SNAPSHOT_EVERY_MS;
-        if due || last.position.0 - self.snapshot_position.0 >= SNAPSHOT_EVERY_ENTRIES {
+        let many = last.position.0 - self.snapshot_position.0 >= SNAPSHOT_EVERY_ENTRIES;
+        if due || (many && self.unsaved.is_empty()) {
             self.snapshot().await?;
         }
         while let Ok(question) = self.parts.questions.try_recv() {
@@ -218,15 +229,6 @@ impl Worker {
         let shared = &self.parts.shared;
         shared.set_profiles(self.pipeline.profiles());
         shared.set_processed(position);
-        let lag = self.parts.journal.last().0.saturating_sub(position.0);
-        let consumer = Consumer {
-            consumer: "pipeline".into(),
-        };
-        shared
-            .metrics
-            .journal_lag
-            .get_or_create(&consumer)
-            .set(i64::try_from(lag).unwrap_or(i64::MAX));
     }
 
     /// One transaction: effects and position. Tried until it works, because nothing may be lost and nothing may overtake it.
@@ -265,6 +267,7 @@ impl Worker {
     }
 
     /// Saves the state as of the pipeline's position. The pipeline waits meanwhile: some milliseconds for thousands of devices.
+    /// When the disk refuses it, the next look tries again: the journal has everything, so nothing is lost and tickets go on.
     async fn snapshot(&mut self) -> anyhow::Result<()> {
         self.snapshot_at = clock::monotonic_ms();
         let position = self.pipeline.position();
@@ -279,14 +282,29 @@ impl Worker {
         self.position_written_at = i64::MIN / 2;
         self.commit(position, received_at, &Effects::default())
             .await?;
-        let rows = self.pipeline.take_changed_rows();
-        recover::save(&self.parts.checkpoints, position, received_at, rows)
-            .context("cannot save the state")?;
-        self.parts
-            .journal
-            .set_base(position)
-            .context("cannot store a cursor of the journal")?;
-        self.snapshot_position = position;
+        self.unsaved.take(self.pipeline.take_changed_rows());
+        let parts = &self.parts;
+        let saved = self
+            .unsaved
+            .save(&parts.checkpoints, position, received_at)
+            .context("the state cannot be saved");
+        if saved.is_ok() {
+            self.snapshot_position = position;
+        }
+        let noted = saved.and_then(|()| {
+            let noted = parts.journal.set_base(position);
+            noted.context("how far the saved state is cannot be written")
+        });
+        match noted {
+            Ok(()) => parts.shared.well(STATE),
+            Err(error) => {
+                parts.shared.trouble(STATE, "the disk refuses it; tried again, and after a crash the journal has everything");
+                tracing::error!(
+                    "{error:#}; tried again in {} s",
+                    SNAPSHOT_EVERY_MS / SECOND_MS
+                );
+            }
+        }
         Ok(())
     }
 

@@ -183,6 +183,7 @@ impl DecodeState {
             | Control::PartReplaced { .. }
             | Control::Ticket { .. }
             | Control::Replay { .. }
+            | Control::Lost { .. }
             | Control::End => {}
         }
     }

@@ -38,6 +38,7 @@ impl Detector {
             | Control::Zones { .. }
             | Control::Ticket { .. }
             | Control::Replay { .. }
+            | Control::Lost { .. }
             | Control::End => self.fire_until(now, out),
         }
     }

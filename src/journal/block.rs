@@ -178,6 +178,7 @@ pub(super) fn weight(entry: &Entry) -> usize {
                 | Control::Device { .. }
                 | Control::PartReplaced { .. }
                 | Control::Ticket { .. }
+                | Control::Lost { .. }
                 | Control::End => ENTRY_OVERHEAD,
             },
             Record::Tick => 0,

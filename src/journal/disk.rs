@@ -47,7 +47,9 @@ impl Disk for SqliteDisk {
     fn reopen(&self, path: &Path, journal: &str) -> Result<Box<dyn Live>, JournalError> {
         let opened = Opened::open(path, journal, true)?;
         // What a killed process wrote may be only in the page cache; a checkpoint fsyncs the log and the file.
-        let synced = segment::prepare(&opened.connection, true).and_then(|()| {
+        let own = segment::leave_log(&opened.connection, false);
+        let prepared = own.and_then(|()| segment::prepare(&opened.connection, true));
+        let synced = prepared.and_then(|()| {
             opened
                 .connection
                 .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))

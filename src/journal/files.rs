@@ -24,6 +24,7 @@ use super::options::OPEN_FILES;
 use super::options::READ_AHEAD_BYTES;
 use super::segment::Kind;
 use super::segment::Opened;
+use super::segment::leave_log;
 
 /// What a cached span takes beside its entries, about, in bytes.
 const SPAN_OVERHEAD: usize = 256;
@@ -34,6 +35,8 @@ const LOOKUPS: usize = 3;
 pub(super) struct Files {
     pub(super) dir: PathBuf,
     pub(super) id: String,
+    /// Whether this process owns the journal; else it changes nothing, not even at the end.
+    owned: bool,
     catalog: Mutex<Catalog>,
     open: Mutex<VecDeque<Opened>>,
     cache: Mutex<Cache>,
@@ -59,10 +62,11 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Files {
-    pub(super) fn new(dir: &Path, id: String, catalog: Catalog) -> Self {
+    pub(super) fn new(dir: &Path, id: String, catalog: Catalog, owned: bool) -> Self {
         Self {
             dir: dir.to_owned(),
             id,
+            owned,
             catalog: Mutex::new(catalog),
             open: Mutex::default(),
             cache: Mutex::default(),
@@ -194,7 +198,12 @@ impl Files {
         drop(open);
         // The index of a write-ahead log is shared memory, which a reader writes to as well.
         let write = segment.kind == Kind::Live;
-        Opened::open(path, &self.id, write)
+        let opened = Opened::open(path, &self.id, write)?;
+        if self.owned {
+            leave_log(&opened.connection, false)
+                .map_err(|source| JournalError::sqlite("opening", path, source))?;
+        }
+        Ok(opened)
     }
 
     fn put_back(&self, opened: Opened) {

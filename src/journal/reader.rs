@@ -40,7 +40,7 @@ impl JournalReader {
             let names = open::list(dir)?.segments;
             match open::survey(dir, &id, &names) {
                 Ok(catalog) => {
-                    let files = Files::new(dir, id, catalog);
+                    let files = Files::new(dir, id, catalog, false);
                     let cursors = Cursors::peek(dir)?;
                     return Ok(Self { files, cursors });
                 }
@@ -122,6 +122,7 @@ impl Files {
             queued_bytes: 0,
             cursors: Vec::new(),
             bases: Vec::new(),
+            held: None,
         }
     }
 }

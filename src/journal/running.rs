@@ -66,6 +66,8 @@ pub(super) struct Keeper {
     pub(super) sealing: Mutex<()>,
     /// Held while removing.
     pub(super) retaining: Mutex<()>,
+    /// It was told that someone holds up retention.
+    pub(super) held: AtomicBool,
 }
 
 #[derive(Default)]
@@ -117,7 +119,7 @@ impl Journal {
         let stamper = Stamper::new(Arc::clone(&options.clock), catalog.received_last());
         let last = catalog.last();
         let shared = Arc::new(Shared {
-            files: Files::new(dir, id, catalog),
+            files: Files::new(dir, id, catalog, true),
             options,
             disk,
             queue: Queue::default(),

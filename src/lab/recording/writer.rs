@@ -108,8 +108,9 @@ impl<W: Write> RecordingWriter<W> {
         Self { to, ticked: None }
     }
 
-    /// Writes one entry; `false` for a tick, which is left out. The last tick before a process ended, or before the journal took
-    /// nothing for a while, is no mere tick: it says until when somebody was there. It becomes an end line.
+    /// Writes one entry; `false` for a tick, which is left out. The last tick before a process ended, before the journal took
+    /// nothing for a while, or before records that are lost, is no mere tick: it says until when somebody was there. It becomes an
+    /// end line.
     ///
     /// # Errors
     /// When the target cannot be written.
@@ -121,7 +122,7 @@ impl<W: Write> RecordingWriter<W> {
         let ticked = self.ticked.take();
         let away = matches!(
             entry.record,
-            Record::Control(Control::Started { .. } | Control::Stalled)
+            Record::Control(Control::Started { .. } | Control::Stalled | Control::Lost { .. })
         );
         if let Some(at) = ticked.filter(|_| away) {
             self.control(at, &Control::End)?;
