@@ -83,8 +83,19 @@ pub(super) struct Parts {
     pub(super) checkpoints: Checkpoints,
     pub(super) shared: Arc<Shared>,
     pub(super) questions: mpsc::Receiver<Question>,
-    /// True: do what is durable, then end.
-    pub(super) shutdown: watch::Receiver<bool>,
+    /// When to end.
+    pub(super) orders: watch::Receiver<Orders>,
+}
+
+/// What the worker is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Orders {
+    /// Work.
+    Work,
+    /// Do what is durable, then end.
+    Finish,
+    /// End after the batch under way: what is left is durable, and the next start's to replay.
+    Leave,
 }
 
 impl Worker {
@@ -105,19 +116,21 @@ impl Worker {
         }
     }
 
-    /// Works until shutdown is asked for and everything durable is done.
+    /// Works until it is told to end; the state is then saved as far as it came.
     ///
     /// # Errors
     /// When the journal cannot be read, or the store holds two open tickets for one fault: both mean that going on would do harm.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         let mut durable = self.parts.journal.durable();
         loop {
+            // The order before the journal's end: what was durable when it was given is done.
+            let orders = *self.parts.orders.borrow();
             let last = *durable.borrow_and_update();
-            if self.pipeline.position() < last {
+            if orders != Orders::Leave && self.pipeline.position() < last {
                 self.batch(last).await?;
                 continue;
             }
-            if *self.parts.shutdown.borrow() {
+            if orders != Orders::Work {
                 break;
             }
             self.tick_if_due();
@@ -128,7 +141,7 @@ impl Worker {
                     None
                 }
                 question = self.parts.questions.recv() => question,
-                _ = self.parts.shutdown.changed() => None,
+                _ = self.parts.orders.changed() => None,
                 () = tokio::time::sleep(look) => None,
             };
             if let Some(question) = question {
@@ -317,7 +330,7 @@ impl Worker {
             .map_or_else(clock::wall, |last| last + since)
     }
 
-    fn next_tick(&self) -> Timestamp {
+    fn next_tick(&mut self) -> Timestamp {
         let regular = self
             .pipeline
             .last_received_at()
@@ -327,7 +340,7 @@ impl Worker {
             .map_or(regular, |due| due.min(regular))
     }
 
-    fn until_next_look(&self) -> Duration {
+    fn until_next_look(&mut self) -> Duration {
         let wait = self.next_tick().since(self.journal_now());
         Duration::from_millis(u64::try_from(wait).unwrap_or(0)).max(SHORTEST_LOOK)
     }

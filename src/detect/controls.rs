@@ -2,7 +2,10 @@
 //!
 //! Leaves each device's own part to `absence` and `command`. Invariant: no control by itself makes a fault rise.
 
+use std::ops::Bound;
+
 use super::detector::{DetectOut, Detector};
+use super::device::Device;
 use super::event::DetectCommand;
 use crate::telemetry::{Control, DeviceAction, DeviceId, Timestamp};
 
@@ -12,6 +15,7 @@ impl Detector {
     pub fn control(&mut self, now: Timestamp, control: &Control, out: &mut DetectOut) {
         match control {
             Control::Started { .. } => self.started(None, now),
+            Control::Stalled => self.stalled(None, now),
             Control::SourceUp { source } => {
                 self.fire_until(now, out);
                 self.source_up(source, now.ms());
@@ -39,26 +43,30 @@ impl Detector {
         }
     }
 
-    /// Records between `last` and `now` are lost. Call it before asking for what is due: nothing inside the span is. Sources that
-    /// were up before are taken to be up after it.
-    pub fn lost(&mut self, last: Option<Timestamp>, now: Timestamp) {
-        let down = self.down.clone();
-        self.started(last, now);
-        let up: Vec<_> = self.down.difference(&down).cloned().collect();
-        for source in up {
-            self.source_up(&source, now.ms());
-        }
-    }
-
     /// A process started. `last` is when the journal took the record before: from there on we were away. Call it before asking
     /// for what is due: nothing inside the span is.
     pub fn started(&mut self, last: Option<Timestamp>, now: Timestamp) {
         let from = last.unwrap_or(now).ms();
-        let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
+        let ids: Vec<DeviceId> = self.devices.ids().cloned().collect();
         for id in ids {
             if let Some(device) = self.devices.get_mut(&id) {
                 device.blind_from(from);
                 self.down.insert(device.head.source.clone());
+            }
+            self.after(&id);
+        }
+    }
+
+    /// The journal took nothing for a while, or lost what it had taken: as [`Self::started`], but the sources are there again at once, if they were before.
+    pub fn stalled(&mut self, last: Option<Timestamp>, now: Timestamp) {
+        let from = last.unwrap_or(now).ms();
+        let ids: Vec<DeviceId> = self.devices.ids().cloned().collect();
+        for id in ids {
+            if let Some(device) = self.devices.get_mut(&id) {
+                device.blind_from(from);
+                if !self.down.contains(&device.head.source) {
+                    device.source_up(now.ms());
+                }
             }
             self.after(&id);
         }
@@ -108,9 +116,14 @@ impl Detector {
     }
 
     fn of_source(&self, source: &str) -> Vec<DeviceId> {
+        self.those(|device| device.head.source == source)
+    }
+
+    /// The devices of which this is true, in order.
+    fn those(&self, wanted: impl Fn(&Device) -> bool) -> Vec<DeviceId> {
         self.devices
-            .iter()
-            .filter(|(_, device)| device.head.source == source)
+            .range(Bound::Unbounded, wanted)
+            .filter(|(_, wanted)| *wanted)
             .map(|(id, _)| id.clone())
             .collect()
     }
@@ -122,7 +135,7 @@ impl Detector {
             return;
         }
         self.fire_until(from, out);
-        let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
+        let ids: Vec<DeviceId> = self.devices.ids().cloned().collect();
         for id in ids {
             if let Some(device) = self.devices.get_mut(&id) {
                 device.shift(by);
@@ -142,13 +155,7 @@ impl Detector {
         if !changed {
             return;
         }
-        let ids: Vec<DeviceId> = self
-            .devices
-            .iter()
-            .filter(|(_, device)| device.head.identity.via.as_deref() == Some(serial))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in ids {
+        for id in self.those(|device| device.head.identity.via.as_deref() == Some(serial)) {
             if let Some(device) = self.devices.get_mut(&id) {
                 device.mute(down, now.ms());
             }

@@ -24,6 +24,8 @@ mod detector;
 
 mod device;
 
+mod devices;
+
 mod distance;
 
 mod eval;
@@ -51,6 +53,8 @@ mod signal;
 mod small;
 
 mod snapshot;
+
+mod squeeze;
 
 mod timing;
 

@@ -177,27 +177,29 @@ impl Pipeline {
 
     /// When something falls due without another entry; a `Tick` is wanted then.
     #[must_use]
-    pub fn next_due(&self) -> Option<Timestamp> {
-        match (self.detect.next_due(), self.desk.next_due()) {
-            (Some(detect), Some(desk)) => Some(detect.min(desk)),
-            (due, None) | (None, due) => due,
-        }
+    pub fn next_due(&mut self) -> Option<Timestamp> {
+        earlier(self.detect.next_due(), self.desk.next_due())
+    }
+
+    fn earliest_due(&self) -> Option<Timestamp> {
+        earlier(self.detect.earliest_due(), self.desk.next_due())
     }
 
     /// Applies one entry.
     pub fn step(&mut self, entry: &Entry, effects: &mut Effects) {
         let now = entry.received_at;
-        if let Record::Control(absence @ (Control::Started { .. } | Control::Lost { .. })) =
-            &entry.record
+        if let Record::Control(
+            away @ (Control::Started { .. } | Control::Stalled | Control::Lost { .. }),
+        ) = &entry.record
         {
             // Before anything is asked what is due: our own absence proves nothing. What was due before it, is.
             if let Some(last) = self.last {
                 self.fire_due(last, effects);
             }
-            if matches!(absence, Control::Started { .. }) {
+            if matches!(away, Control::Started { .. }) {
                 self.detect.started(self.last, now);
             } else {
-                self.detect.lost(self.last, now);
+                self.detect.stalled(self.last, now);
             }
         }
         self.fire_due(now, effects);
@@ -214,9 +216,9 @@ impl Pipeline {
 
     /// Fires everything that is due by `now`, in order.
     fn fire_due(&mut self, now: Timestamp, effects: &mut Effects) {
-        while let Some(due) = self.next_due().filter(|due| *due <= now) {
+        while let Some(due) = self.earliest_due().filter(|due| *due <= now) {
             let mut out = DetectOut::default();
-            if self.detect.next_due() == Some(due) {
+            if self.detect.earliest_due() == Some(due) {
                 self.detect.fire(due, &mut out);
             }
             self.settle(due, out, effects);
@@ -381,5 +383,13 @@ impl Pipeline {
             self.detect.command(now, &device, &command, &mut out);
         }
         self.settle(now, out, effects);
+    }
+}
+
+/// The earlier of two moments that may not come.
+fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, None) | (None, one) => one,
     }
 }
