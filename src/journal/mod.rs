@@ -61,6 +61,7 @@ pub use clock::Clock;
 pub use clock::SystemClock;
 pub use error::AppendError;
 pub use error::JournalError;
+pub use options::CommitWatch;
 pub use options::JournalOptions;
 pub use reader::JournalReader;
 pub use verify::SegmentReport;
