@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::clock;
 use super::listener;
 use super::messages;
+use super::readiness;
 use super::shared::Question;
 use super::shared::Shared;
 use super::view;
@@ -24,9 +25,6 @@ use crate::decode::Understanding;
 use crate::decode::understand;
 use crate::desk::Refusal;
 use crate::desk::Reply;
-use crate::intake::SourceSnapshot;
-use crate::intake::SourceState;
-use crate::intake::listener::SOURCE;
 use crate::journal::AppendError;
 use crate::journal::Journal;
 use crate::pipeline::Answer;
@@ -65,8 +63,6 @@ use crate::web::Traffic;
 use crate::web::Unwritten;
 use crate::web::WordList;
 
-/// Name of the series' trouble.
-const SERIES: &str = "series";
 /// When to try again while the journal is full: retention looks once a minute.
 const FULL_RETRY: Duration = Duration::from_mins(1);
 
@@ -298,84 +294,13 @@ impl Backend for DaemonBackend {
     }
 
     fn readiness(&self) -> Vec<Check> {
-        let behind = self
-            .journal
-            .last()
-            .0
-            .saturating_sub(self.shared.processed().borrow().0);
-        let stats = self.journal.stats();
-        let check = |name: &str, problem: Option<String>| Check {
-            name: name.into(),
-            ok: problem.is_none(),
-            detail: problem.unwrap_or_default(),
-        };
-        let journal = if stats.full {
-            Some(
-                "the byte budget is used up: nothing is acknowledged until there is room"
-                    .to_owned(),
-            )
-        } else {
-            stats.failing.then(|| {
-                "the disk refuses writes: nothing is acknowledged until it takes them".to_owned()
-            })
-        };
-        let pipeline = (behind > READY_LAG).then(|| format!("{behind} records behind the journal"));
-        let mut checks = vec![check("journal", journal), check("pipeline", pipeline)];
-        checks.extend(self.shared.sources().iter().map(|source| {
-            let source = source.snapshot();
-            let name = if source.name == SOURCE {
-                SOURCE.to_owned()
-            } else {
-                format!("broker {}", source.name)
-            };
-            check(&name, source_problem(&source))
-        }));
-        // A series store that is away delays no ticket: told, but no reason to call the daemon not ready.
-        checks.extend(
-            self.shared
-                .troubles()
-                .into_iter()
-                .map(|(name, detail)| Check {
-                    ok: name == SERIES,
-                    name: name.into(),
-                    detail,
-                }),
-        );
-        checks
+        readiness::checks(&self.journal, &self.shared)
     }
 
     fn now(&self) -> Timestamp {
         clock::wall()
     }
 }
-
-/// Why a broker's messages do not come in; `None` while they may.
-fn source_problem(source: &SourceSnapshot) -> Option<String> {
-    match &source.state {
-        SourceState::Connected if source.refused_filters.is_empty() => None,
-        SourceState::Connected => Some(format!(
-            "the broker refuses subscriptions: {}",
-            source.refused_filters.join("; ")
-        )),
-        SourceState::Connecting { error, .. } => {
-            Some(error.as_ref().map_or_else(
-                || "not connected yet".to_owned(),
-                |error| format!("not connected, trying again: {error}"),
-            ))
-        }
-        SourceState::Stalled if source.name == SOURCE => Some(
-            "the journal takes nothing; nothing is acknowledged, so devices keep what they have".into(),
-        ),
-        SourceState::Stalled => Some("the journal takes nothing; the broker keeps what comes".into()),
-        SourceState::TakenOver => Some(
-            "another client took the session; see that each Foremend has a client_id of its own, then restart".into(),
-        ),
-        SourceState::Stopped => Some("stopped".into()),
-    }
-}
-
-/// The daemon is ready while the pipeline is at most this many records behind: some seconds of a busy fleet.
-const READY_LAG: u64 = 100_000;
 
 /// The series store, as the web sees it.
 pub(super) struct SeriesReader(pub(super) Series);

@@ -1,4 +1,5 @@
-//! What is looked after while the daemon runs and belongs to nobody else: gauges, the series store's health and retention.
+//! What is looked after while the daemon runs and belongs to nobody else: gauges, the series store's health and retention, what the
+//! log held back, the service manager's one line.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,9 +7,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::clock;
+use super::logging;
 use super::metrics::Consumer;
+use super::readiness;
 use super::series::CONSUMER;
+use super::series::Stores;
 use super::shared::Shared;
+use super::systemd;
+use super::worker::PIPELINE;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::series::Series;
@@ -21,15 +27,24 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const BUCKET_EVERY: u32 = 10;
 /// How often, in looks, the series store is told how long to keep points.
 const KEEP_EVERY: u32 = 3_600;
+/// How often, in looks, the store is counted: its indexes are read through for that.
+const COUNT_EVERY: u32 = 15;
+/// How often, in looks, the service manager is told how it goes.
+const STATUS_EVERY: u32 = 5;
 
 /// Looks after what nobody else does: gauges, the series store's health, its retention.
 pub(super) async fn keep(
-    journal: Journal,
-    series: Series,
+    stores: Stores,
     config: Config,
     shared: Arc<Shared>,
     status: watch::Receiver<SeriesStatus>,
 ) {
+    let Stores {
+        journal,
+        store,
+        series,
+    } = stores;
+    let mut told = String::new();
     let mut bucket_ready = false;
     let retention = config
         .influxdb
@@ -39,15 +54,34 @@ pub(super) async fn keep(
         shared.look_at_traffic(clock::wall());
         let bytes = i64::try_from(journal.stats().bytes).unwrap_or(i64::MAX);
         shared.metrics.journal_bytes.set(bytes);
-        let behind = journal.last().0.saturating_sub(shared.series_written().0);
-        let consumer = Consumer {
-            consumer: CONSUMER.into(),
-        };
-        shared
-            .metrics
-            .journal_lag
-            .get_or_create(&consumer)
-            .set(i64::try_from(behind).unwrap_or(i64::MAX));
+        let processed = *shared.processed().borrow();
+        for (consumer, reached) in [(PIPELINE, processed), (CONSUMER, shared.series_written())] {
+            let consumer = Consumer {
+                consumer: consumer.into(),
+            };
+            let behind = journal.last().0.saturating_sub(reached.0);
+            shared
+                .metrics
+                .journal_lag
+                .get_or_create(&consumer)
+                .set(i64::try_from(behind).unwrap_or(i64::MAX));
+        }
+        if look % COUNT_EVERY == 0 {
+            match store.counts().await {
+                Ok(counts) => shared.metrics.gauges.set(&counts),
+                Err(error) => {
+                    tracing::warn!(error = %error, "the store cannot be counted; its gauges stay as they were");
+                }
+            }
+        }
+        if look % STATUS_EVERY == 0 {
+            let now = line(&journal, &shared);
+            if now != told {
+                systemd::status(&now);
+                told = now;
+            }
+        }
+        logging::tell_held_back(false);
         if look % KEEP_EVERY == 0 || (!bucket_ready && look % BUCKET_EVERY == 0) {
             bucket_ready = ensure_series(&series, retention).await;
         }
@@ -58,6 +92,20 @@ pub(super) async fn keep(
             }
         }
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// How it goes, in one line.
+fn line(journal: &Journal, shared: &Shared) -> String {
+    let troubles: Vec<String> = readiness::checks(journal, shared)
+        .into_iter()
+        .filter(|check| !check.ok)
+        .map(|check| format!("{}: {}", check.name, check.detail))
+        .collect();
+    if troubles.is_empty() {
+        "ready".to_owned()
+    } else {
+        format!("not ready: {}", troubles.join("; "))
     }
 }
 

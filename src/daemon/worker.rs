@@ -23,6 +23,7 @@ use super::recover;
 use super::shared::Known;
 use super::shared::Question;
 use super::shared::Shared;
+use super::stages::Stopwatch;
 use crate::checkpoint::Checkpoints;
 use crate::journal::Journal;
 use crate::pipeline::Answer;
@@ -35,6 +36,8 @@ use crate::telemetry::Record;
 use crate::telemetry::SECOND_MS;
 use crate::telemetry::Timestamp;
 
+/// Its name among the readers of the journal.
+pub(super) const PIPELINE: &str = "pipeline";
 /// Entries of one batch at most: enough to spread a commit over, few enough to answer questions in between.
 const BATCH_ENTRIES: usize = 4_096;
 /// Bytes of one batch at most.
@@ -51,6 +54,8 @@ const SNAPSHOT_EVERY_ENTRIES: u64 = 200_000;
 const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Answers to actions are kept for those who ask later; the oldest go when there are more.
 const ANSWERS_KEPT: usize = 1_024;
+/// The worker shows a sign of life this often when nothing happens, so that the watchdog can tell waiting from hanging.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 /// Shortest wait between two looks at the clock, so that a tick on its way is not asked for again and again.
 const SHORTEST_LOOK: Duration = Duration::from_millis(100);
 
@@ -106,6 +111,10 @@ impl Worker {
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         let mut durable = self.parts.journal.durable();
         loop {
+            self.parts.shared.worker_is_alive();
+            if self.parts.shared.is_cut_short() {
+                break;
+            }
             let last = *durable.borrow_and_update();
             if self.pipeline.position() < last {
                 self.batch(last).await?;
@@ -149,10 +158,12 @@ impl Worker {
             .journal
             .read(from, limit, BATCH_BYTES)
             .context("cannot read the journal")?;
+        let stepping = Stopwatch::begin();
         let mut effects = Effects::default();
         for entry in &entries {
             self.pipeline.step(entry, &mut effects);
         }
+        stepping.note(&self.parts.shared.metrics.stages.pipeline);
         let Some(last) = entries.last() else {
             anyhow::bail!(
                 "the journal says that {durable} is durable and gives nothing from {from} on"
@@ -205,7 +216,7 @@ impl Worker {
         shared.set_processed(position);
         let lag = self.parts.journal.last().0.saturating_sub(position.0);
         let consumer = Consumer {
-            consumer: "pipeline".into(),
+            consumer: PIPELINE.into(),
         };
         shared
             .metrics
@@ -227,19 +238,29 @@ impl Worker {
         }
         let batch = StoreBatch::of(effects);
         loop {
+            let committing = Stopwatch::begin();
             match self
                 .parts
                 .store
                 .apply(batch.at(position, received_at))
                 .await
             {
-                Ok(_) => break,
+                Ok(_) => {
+                    committing.note(&self.parts.shared.metrics.stages.store_commit);
+                    break;
+                }
                 Err(error) if !error.is_retryable() => {
                     return Err(error).context("the store and the decisions disagree; stopped so that nothing worse happens");
                 }
                 Err(error) => {
                     self.parts.shared.trouble("store", &error.to_string());
                     tracing::error!(error = %error, "the store cannot be written; trying again");
+                    // It waits, and it lives: a restart would not mend a full disk.
+                    self.parts.shared.worker_is_alive();
+                    anyhow::ensure!(
+                        !self.parts.shared.is_cut_short(),
+                        "the store cannot be written: {error}; the journal has what is left"
+                    );
                     tokio::time::sleep(STORE_RETRY).await;
                 }
             }
@@ -264,6 +285,7 @@ impl Worker {
         self.position_written_at = i64::MIN / 2;
         self.commit(position, received_at, &Effects::default())
             .await?;
+        let saving = Stopwatch::begin();
         let rows = self.pipeline.take_changed_rows();
         recover::save(&self.parts.checkpoints, position, received_at, rows)
             .context("cannot save the state")?;
@@ -272,6 +294,7 @@ impl Worker {
             .set_base(position)
             .context("cannot store a cursor of the journal")?;
         self.snapshot_position = position;
+        saving.note(&self.parts.shared.metrics.stages.checkpoint);
         Ok(())
     }
 
@@ -309,7 +332,7 @@ impl Worker {
 
     fn until_next_look(&self) -> Duration {
         let wait = self.next_tick().since(self.journal_now());
-        Duration::from_millis(u64::try_from(wait).unwrap_or(0)).max(SHORTEST_LOOK)
+        Duration::from_millis(u64::try_from(wait).unwrap_or(0)).clamp(SHORTEST_LOOK, SIGN_OF_LIFE)
     }
 
     fn answer(&mut self, question: Question) {
