@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
@@ -21,14 +22,22 @@ use super::systemd;
 use crate::config;
 use crate::config::Config;
 use crate::config::ConfigError;
+use crate::config::Influxdb;
 use crate::intake::listener::Certificate;
 use crate::journal::Journal;
+use crate::series::InfluxOptions;
+use crate::series::InfluxStore;
 use crate::series::Series;
 use crate::telemetry::Control;
 use crate::telemetry::Position;
 use crate::telemetry::ProfileText;
 use crate::telemetry::Record;
 use crate::web::Tokens;
+
+/// How long a reload waits until the pipeline has come to new profiles.
+const IN_FORCE_LIMIT: Duration = Duration::from_secs(10);
+/// The section, as it is named among what waits for a restart.
+const INFLUXDB: &str = "[influxdb]";
 
 /// Reads the settings as the start did.
 pub type ReadSettings = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
@@ -117,16 +126,18 @@ impl Reloader {
                 })
                 .await
                 .context("the profiles could not be journalled")?;
-            report
-                .changed
-                .push(profiles_changed(&self.running, &checked));
+            let mut told = profiles_changed(&self.running, &checked);
             (self.running.profiles, self.running.words) = (checked.profiles, checked.words);
             let mut processed = self.shared.processed();
-            // In force once the pipeline has come to it; a pipeline that is gone is told elsewhere.
-            processed
-                .wait_for(|reached| *reached >= position)
+            let in_force = processed.wait_for(|reached| *reached >= position);
+            // They are journalled, so they come into force in any case; a pipeline that is far behind is not waited for.
+            if tokio::time::timeout(IN_FORCE_LIMIT, in_force)
                 .await
-                .ok();
+                .is_err()
+            {
+                told += " once the pipeline has caught up";
+            }
+            report.changed.push(told);
         }
         if let Some(doors) = &self.doors {
             if doors.access.refresh() {
@@ -144,7 +155,9 @@ impl Reloader {
                 .changed
                 .push("the admin token (logins of the pages end)".into());
         }
+        // A token for another server would lock us out of this one.
         if let (Series::Influx(store), Some(influxdb)) = (&self.series, &checked.config.influxdb)
+            && !report.restart.contains(&INFLUXDB)
             && store.set_token(influxdb.token.reveal())?
         {
             report.changed.push("the token of InfluxDB".into());
@@ -174,6 +187,18 @@ impl Reloader {
             if let Some(certificate) = &doors.certificate {
                 certificate.check()?;
             }
+        }
+        if let Some(influxdb) = &config.influxdb {
+            let Influxdb {
+                url, org, bucket, ..
+            } = influxdb;
+            // Made for its checks alone.
+            InfluxStore::new(InfluxOptions::new(
+                url,
+                org,
+                bucket,
+                influxdb.token.reveal(),
+            ))?;
         }
         // One that was removed is made anew: that is how a token is changed.
         let tokens = Tokens::open(&self.running.config.data_dir)?;
@@ -221,7 +246,7 @@ impl Reloader {
                 old.settings.timezone != new.settings.timezone,
             ),
             ("[[source]]", old.settings.sources != new.settings.sources),
-            ("[influxdb]", without_token(old) != without_token(new)),
+            (INFLUXDB, without_token(old) != without_token(new)),
             ("[series]", old.series != new.series),
             ("[journal]", old.journal != new.journal),
             ("log.format", old.log.format != new.log.format),

@@ -173,9 +173,9 @@ fn metrics_say_what_happened() {
     let started = value("process_start_time_seconds").unwrap();
     assert!((crate::rig::seconds_now() - started).abs() < 600.0);
     let sum = value(
-        "foremend_messages_decoded_total + foremend_messages_duplicate_total + (sum(foremend_messages_rejected_total) or vector(0))",
+        "sum(foremend_messages_decoded_total) + sum(foremend_messages_duplicate_total) + (sum(foremend_messages_rejected_total) or vector(0))",
     );
-    let all = value("foremend_messages_received_total");
+    let all = value("sum(foremend_messages_received_total)");
     assert!(all.is_some_and(|all| all >= 5.0));
     // Read at two moments, but nothing came in between.
     assert_eq!(sum, all);

@@ -92,6 +92,9 @@ async fn nothing_secret_and_no_payload_gets_into_the_log() {
         (!publish(&daemon, None, topic, payload)).then_some(())
     });
     assert!(publish(&daemon, Some(("plant", listener)), topic, payload));
+    // Something that InfluxDB is to take, and refuses.
+    let good = "{\"s\": {\"function\": \"idle\", \"seat.temp_c\": 36}}";
+    assert!(publish(&daemon, Some(("plant", listener)), topic, good));
     for login in [("plant", wrong), (typed, wrong), ("plant", typed)] {
         assert!(!publish(&daemon, Some(login), topic, payload));
     }

@@ -2,7 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::process::Stdio;
 
+use crate::influxd::Influxd;
+use crate::influxd::TOKEN;
 use crate::process::Daemon;
 use crate::process::http;
 use crate::process::wait_for;
@@ -74,7 +78,7 @@ fn profiles_are_taken_up_journalled_and_replayed() {
     assert_eq!(ticket["profile_version"], version_of(&daemon));
     assert!(daemon.stop().success());
     // The journal has them at the place where they came into force.
-    let export = std::process::Command::new(env!("CARGO_BIN_EXE_foremend"))
+    let export = Command::new(env!("CARGO_BIN_EXE_foremend"))
         .args(["journal", "export", "--data"])
         .arg(dir.path().join("data"))
         .arg("--output")
@@ -179,7 +183,7 @@ fn users_of_the_listener_are_taken_up_at_once() {
     let topic = "appl/v1/ts-flash5/TSF5-MADEUP-07/tele";
     let payload = "{\"s\":{\"function\":\"idle\"}}";
     assert!(publish(&daemon, None, topic, payload));
-    let added = std::process::Command::new("sh")
+    let added = Command::new("sh")
         .arg("-c")
         .arg("echo made-up-password | \"$1\" user add plant --config foremend.toml")
         .args(["sh", env!("CARGO_BIN_EXE_foremend")])
@@ -200,5 +204,89 @@ fn users_of_the_listener_are_taken_up_at_once() {
         topic,
         payload
     ));
+    assert!(daemon.stop().success());
+}
+
+/// The subject of the certificate that an address shows.
+fn subject(address: &str) -> String {
+    let output = Command::new("timeout")
+        .args(["20", "openssl", "s_client", "-connect", address])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = said.lines().find(|line| line.starts_with("subject="));
+    line.unwrap_or_else(|| panic!("no certificate: {said}"))
+        .to_owned()
+}
+
+/// A certificate of this name, and its key.
+fn certify(dir: &Path, name: &str) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, name);
+    let certificate = params.self_signed(&key).unwrap();
+    fs::write(dir.join("listener.pem"), certificate.pem()).unwrap();
+    fs::write(dir.join("listener.key"), key.serialize_pem()).unwrap();
+}
+
+#[test]
+fn the_certificate_is_taken_up_at_once_and_a_broken_one_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let profiles = copied_profiles(dir.path());
+    certify(dir.path(), "first");
+    let daemon = start(
+        dir.path(),
+        &profiles,
+        "[listener]\nlisten = \"127.0.0.1:0\"\ntls_listen = \"127.0.0.1:0\"\ncert_file = \"listener.pem\"\nkey_file = \"listener.key\"",
+    );
+    let (_, address) = daemon.ready.split_once("mqtts://").unwrap();
+    assert!(subject(address).ends_with("first"));
+    certify(dir.path(), "second");
+    let said = reload(&daemon);
+    assert!(said.contains("the certificate of the listener"), "{said}");
+    assert!(subject(address).ends_with("second"));
+    fs::write(dir.path().join("listener.pem"), "nothing").unwrap();
+    let said = reload(&daemon);
+    assert!(
+        said.contains("everything stays as it was") && said.contains("listener.pem"),
+        "{said}"
+    );
+    assert!(subject(address).ends_with("second"));
+    assert!(daemon.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_influxdb_that_was_wrong_is_mended_without_a_restart() {
+    // Whoever makes an HTTP client says which TLS it has; another test may have done so.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let influxd = Influxd::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let profiles = copied_profiles(dir.path());
+    fs::write(dir.path().join("influx-token"), "made-up").unwrap();
+    let daemon = start(
+        dir.path(),
+        &profiles,
+        &format!(
+            "[influxdb]\nurl = \"{}\"\norg = \"home\"\nbucket = \"telemetry\"\ntoken_file = \"influx-token\"",
+            influxd.url
+        ),
+    );
+    overheat(&daemon, "TSF5-MADEUP-07");
+    wait_for("the refusal", SOON, || {
+        daemon
+            .log()
+            .contains("the series store refuses us")
+            .then_some(())
+    });
+    fs::write(dir.path().join("influx-token"), TOKEN).unwrap();
+    let said = reload(&daemon);
+    assert!(said.contains("the token of InfluxDB"), "{said}");
+    // A refused writer tries again within a minute.
+    wait_for("points", 3 * SOON, || {
+        metric(&daemon, "foremend_series_points_written_total").filter(|points| *points > 0.0)
+    });
     assert!(daemon.stop().success());
 }

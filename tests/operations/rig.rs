@@ -61,12 +61,12 @@ pub(crate) fn publish(
 }
 
 /// One record of a toilet that is too hot, at this time.
-pub(crate) fn hot(ts: f64, seq: u32) -> String {
+fn hot(ts: f64, second: u32) -> String {
     let signals = json!({
-        "function": "wash", "water.out_c": 48.5 + f64::from(seq), "water.set_c": 38.0, "water.in_c": 17.5,
+        "function": "wash", "water.out_c": 48.5 + f64::from(second), "water.set_c": 38.0, "water.in_c": 17.5,
         "water.flow_lpm": 0.52, "heater.cmd_w": 1400, "heater.power_w": 1390.5,
     });
-    json!({"ts": ts, "seq": seq, "s": signals}).to_string()
+    json!({"ts": ts, "s": signals}).to_string()
 }
 
 /// Lets a toilet overheat, which opens a ticket.

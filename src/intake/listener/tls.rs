@@ -360,6 +360,10 @@ mod tests {
         fs::write(dir.path().join("ca.pem"), authority.pem()).unwrap();
         let mut with_clients = files(dir.path());
         with_clients.client_ca_file = Some(dir.path().join("ca.pem"));
-        assert!(acceptor(&with_clients).is_ok());
+        let (_, certificate) = open(&with_clients).unwrap();
+        assert!(!certificate.has_other_authorities());
+        assert!(certificate.check().is_ok() && !certificate.refresh());
+        fs::write(dir.path().join("ca.pem"), "nobody").unwrap();
+        assert!(certificate.has_other_authorities() && certificate.check().is_err());
     }
 }
