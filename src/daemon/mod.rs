@@ -52,6 +52,8 @@ mod stages;
 
 mod systemd;
 
+mod tally;
+
 mod traffic;
 
 mod understanding;

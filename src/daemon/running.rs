@@ -37,6 +37,7 @@ use super::stages;
 use super::state_path;
 use super::store_path;
 use super::systemd;
+use super::tally::Tally;
 use super::upkeep;
 use super::worker::Parts;
 use super::worker::Worker;
@@ -261,6 +262,7 @@ impl Inside {
             backend: Arc::new(DaemonBackend {
                 journal: journal.clone(),
                 shared: Arc::clone(&self.shared),
+                tally: Arc::new(Tally::new(self.questions.clone())),
                 questions: self.questions.clone(),
                 sources: sources(config),
                 timezone,

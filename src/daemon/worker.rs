@@ -56,6 +56,8 @@ const STORE_RETRY: Duration = Duration::from_secs(1);
 const ANSWERS_KEPT: usize = 1_024;
 /// The worker shows a sign of life this often when nothing happens, so that the watchdog can tell waiting from hanging.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+/// Devices whose faults are told at once: some milliseconds, during which the pipeline waits.
+pub(super) const STANDINGS_LIMIT: usize = 100;
 /// Shortest wait between two looks at the clock, so that a tick on its way is not asked for again and again.
 const SHORTEST_LOOK: Duration = Duration::from_millis(100);
 
@@ -354,18 +356,15 @@ impl Worker {
                     .collect();
                 drop(reply.send(heard));
             }
-            Question::Model { model, reply } => {
-                let devices: Vec<_> = self
+            Question::Standings {
+                model,
+                after,
+                reply,
+            } => {
+                let found = self
                     .pipeline
-                    .devices()
-                    .filter(|device| device.model() == model)
-                    .cloned()
-                    .collect();
-                let views = devices
-                    .iter()
-                    .filter_map(|device| self.pipeline.device(device))
-                    .collect();
-                drop(reply.send(views));
+                    .standings(&model, after.as_ref(), STANDINGS_LIMIT);
+                drop(reply.send(found));
             }
             Question::Answer { position, reply } if self.pipeline.position() >= position => {
                 drop(reply.send(self.answers.remove(&position)));

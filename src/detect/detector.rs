@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use super::device::{Around, Device};
 use super::event::{DerivedValue, DetectCommand, FaultEvent};
 use super::plan::Plan;
 use super::snapshot::RestoreError;
-use super::view::DeviceView;
+use super::view::{DeviceView, FaultStanding};
 use super::zones::Zones;
 use crate::profile::{DeriveIdx, Profiles, SessionIdx};
 use crate::telemetry::{DeviceId, SECOND_MS, Telemetry, Timestamp, ZoneTable};
@@ -33,6 +34,17 @@ pub struct DetectOut {
     pub derived: Vec<DerivedValue>,
     /// What the daemon's own people should know.
     pub alerts: Vec<String>,
+}
+
+/// How the faults of a device stand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standings {
+    /// Whose.
+    pub device: DeviceId,
+    /// Its last message that carried records, by the journal's time.
+    pub last_heard: Option<Timestamp>,
+    /// Its faults, in the profile's order; those that are off are left out.
+    pub faults: Vec<FaultStanding>,
 }
 
 /// The state of detection.
@@ -241,6 +253,23 @@ impl Detector {
     /// What there is to show of a device.
     pub fn view(&self, device: &DeviceId) -> Option<DeviceView> {
         self.devices.get(device).map(Device::view)
+    }
+
+    /// How the faults of the devices of a model stand, of at most `limit` devices after `after` in order; each with when it was
+    /// last heard.
+    pub fn standings(&self, model: &str, after: Option<&DeviceId>, limit: usize) -> Vec<Standings> {
+        let first = format!("{model}/");
+        let from = after.map_or(Bound::Included(&*first), |id| Bound::Excluded(id.as_str()));
+        self.devices
+            .range::<str, _>((from, Bound::Unbounded))
+            .take_while(|(id, _)| id.model() == model)
+            .take(limit)
+            .map(|(id, device)| Standings {
+                device: id.clone(),
+                last_heard: device.last_heard(),
+                faults: device.standings(),
+            })
+            .collect()
     }
 
     /// All devices, in order.

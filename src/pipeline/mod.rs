@@ -29,6 +29,7 @@ use crate::desk::DeskOut;
 use crate::detect::DetectOut;
 use crate::detect::Detector;
 use crate::detect::DeviceView;
+use crate::detect::Standings;
 use crate::detect::panic_text;
 use crate::profile::Profiles;
 use crate::telemetry::Control;
@@ -166,6 +167,12 @@ impl Pipeline {
     /// The devices that detection knows.
     pub fn devices(&self) -> impl Iterator<Item = &DeviceId> {
         self.detect.devices()
+    }
+
+    /// How the faults of the devices of a model stand, of at most `limit` devices after `after` in order.
+    #[must_use]
+    pub fn standings(&self, model: &str, after: Option<&DeviceId>, limit: usize) -> Vec<Standings> {
+        self.detect.standings(model, after, limit)
     }
 
     /// When something falls due without another entry; a `Tick` is wanted then.
