@@ -301,10 +301,10 @@ mod tests {
                 written.load(Ordering::Relaxed),
                 u64::from(LINES_PER_CAUSE) + 1
             );
-            let later = *lock(&now) + WINDOW;
+            let afterwards = *lock(&now) + WINDOW;
             assert!(over(&mut lock(&causes), *lock(&now), false).is_empty());
-            *lock(&now) = later;
-            let told = over(&mut lock(&causes), later, false);
+            *lock(&now) = afterwards;
+            let told = over(&mut lock(&causes), afterwards, false);
             assert_eq!(told.len(), 1);
             let (level, count, sample) = &told[0];
             assert_eq!(

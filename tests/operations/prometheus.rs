@@ -20,6 +20,9 @@ use crate::rig::root;
 /// Where `tests/run.sh` unpacks Debian's package when the programs are not on the path.
 const CACHED: &str = ".cache/foremend/prometheus-2.42";
 
+/// How often a port that somebody else took meanwhile is chosen anew.
+const ATTEMPTS: usize = 5;
+
 /// The rules and the sample settings that we ship.
 pub(crate) fn shipped() -> PathBuf {
     root().join("dashboards/prometheus")
@@ -56,13 +59,13 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes a daemon every half second, with the shipped rules.
+    /// Starts one that scrapes a daemon every second, with the shipped rules.
     pub(crate) fn watching(daemon: &Daemon) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let target = daemon.url.trim_start_matches("http://");
         let sample = fs::read_to_string(shipped().join("prometheus.yml")).unwrap();
         let settings = sample
-            .replace("15s", "500ms")
+            .replace("15s", "1s")
             .replace("127.0.0.1:8700", target);
         assert!(settings.contains(target), "the sample has another target");
         fs::write(dir.path().join("prometheus.yml"), settings).unwrap();
@@ -71,33 +74,14 @@ impl Prometheus {
             dir.path().join("foremend.rules.yml"),
         )
         .unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .unwrap()
-            .port();
-        let child = Command::new(program("prometheus"))
-            .arg(format!(
-                "--config.file={}",
-                dir.path().join("prometheus.yml").display()
-            ))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                dir.path().join("data").display()
-            ))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(dir.path().join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let server = Self {
-            child,
-            url: format!("http://127.0.0.1:{port}"),
-            _dir: dir,
-        };
-        wait_for("Prometheus", SOON, || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
-        });
+        let server = (0..ATTEMPTS)
+            .find_map(|_| Self::try_start(dir.path()))
+            .map(|(child, url)| Self {
+                child,
+                url,
+                _dir: dir,
+            })
+            .expect("Prometheus starts");
         wait_for("the second scrape", SOON, || {
             let seen = server.query("count_over_time(foremend_ready[1m]) >= 2");
             seen.as_array()
@@ -105,6 +89,39 @@ impl Prometheus {
                 .then_some(())
         });
         server
+    }
+
+    /// On a port that was free a moment ago; `None` when somebody else took it meanwhile.
+    fn try_start(dir: &Path) -> Option<(Child, String)> {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .unwrap()
+            .port();
+        let url = format!("http://127.0.0.1:{port}");
+        let mut child = Command::new(program("prometheus"))
+            .arg(format!(
+                "--config.file={}",
+                dir.join("prometheus.yml").display()
+            ))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                dir.join("data").display()
+            ))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(dir.join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let answers = wait_for("Prometheus", SOON, || {
+            if child.try_wait().unwrap().is_some() {
+                return Some(false);
+            }
+            std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+            let (status, _) = http("GET", &format!("{url}/-/ready"), "", None);
+            (status == 200).then_some(true)
+        });
+        answers.then_some((child, url))
     }
 
     /// What an expression gives now: the samples, or the server's complaint as text.
