@@ -322,7 +322,7 @@ impl Worker {
             .map_or_else(clock::wall, |last| last + since)
     }
 
-    fn next_tick(&self) -> Timestamp {
+    fn next_tick(&mut self) -> Timestamp {
         let regular = self
             .pipeline
             .last_received_at()
@@ -332,7 +332,7 @@ impl Worker {
             .map_or(regular, |due| due.min(regular))
     }
 
-    fn until_next_look(&self) -> Duration {
+    fn until_next_look(&mut self) -> Duration {
         let wait = self.next_tick().since(self.journal_now());
         Duration::from_millis(u64::try_from(wait).unwrap_or(0)).clamp(SHORTEST_LOOK, SIGN_OF_LIFE)
     }

@@ -24,6 +24,8 @@ mod detector;
 
 mod device;
 
+mod devices;
+
 mod distance;
 
 mod eval;
