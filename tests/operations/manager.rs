@@ -22,9 +22,8 @@ impl Manager {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let socket = UnixDatagram::bind(dir.path().join("notify")).unwrap();
-        socket
-            .set_read_timeout(Some(Duration::from_millis(100)))
-            .unwrap();
+        // Whoever waits looks again by itself.
+        socket.set_nonblocking(true).unwrap();
         Self {
             socket,
             told: Vec::new(),
