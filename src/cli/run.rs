@@ -14,8 +14,8 @@ use super::output::say;
 use crate::config;
 use crate::config::LogFormat;
 use crate::daemon;
-use crate::daemon::Orders;
 use crate::daemon::Reload;
+use crate::daemon::Signals;
 use crate::daemon::logging;
 
 /// The daemon: takes messages, opens tickets, serves the API.
@@ -62,14 +62,14 @@ impl Run {
         runtime.block_on(async {
             let (stop, stopped) = watch::channel(false);
             stop_signals(stop)?;
-            let orders = Orders {
+            let signals = Signals {
                 stop: stopped,
                 reload: Some(Reload {
                     asked: reload_signals()?,
                     read: Box::new(read),
                 }),
             };
-            daemon::run(config, orders, |ready| {
+            daemon::run(config, signals, |ready| {
                 // A closed standard output is no reason not to run.
                 drop(say(&greeting(ready)));
             })

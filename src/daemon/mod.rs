@@ -50,6 +50,8 @@ mod shared;
 
 mod stages;
 
+mod stopping;
+
 mod systemd;
 
 mod tally;
@@ -76,7 +78,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use running::Running;
-use running::part_error;
+use stopping::part_error;
 
 use crate::config::Config;
 use crate::profile::Profiles;
@@ -139,7 +141,7 @@ pub struct Ready<'a> {
 }
 
 /// What the daemon is told from outside while it runs.
-pub struct Orders {
+pub struct Signals {
     /// True: stop in order.
     pub stop: watch::Receiver<bool>,
     /// Reads settings and profiles again when asked; `None`: never.
@@ -148,14 +150,16 @@ pub struct Orders {
 
 /// Runs the daemon until `stop` becomes true, which may also be while it starts. `ready` is told where everything is once it is up.
 ///
+/// Told to stop while it still replays, it ends after the batch under way, is never ready, and goes on from there the next time.
+///
 /// # Errors
 /// When a part cannot be opened, or one that nothing can do without fails for good.
 pub async fn run(
     config: Config,
-    orders: Orders,
+    signals: Signals,
     ready: impl FnOnce(&Ready<'_>),
 ) -> anyhow::Result<()> {
-    let Orders { mut stop, reload } = orders;
+    let Signals { mut stop, reload } = signals;
     let token_file = config.data_dir.join(web::ADMIN_TOKEN_FILE);
     let Some((mut running, addresses)) = Running::start(config, stop.clone(), reload).await? else {
         tracing::info!("stopped before the start was done; the next start goes on from here");

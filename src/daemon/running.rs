@@ -35,10 +35,16 @@ use super::shared::Question;
 use super::shared::Shared;
 use super::stages;
 use super::state_path;
+use super::stopping::close;
+use super::stopping::last_of_worker;
+use super::stopping::part_error;
+use super::stopping::within;
+use super::stopping::written;
 use super::store_path;
 use super::systemd;
 use super::tally::Tally;
 use super::upkeep;
+use super::worker::Orders;
 use super::worker::Parts;
 use super::worker::Worker;
 use crate::checkpoint::Checkpoints;
@@ -57,8 +63,6 @@ use crate::web;
 use crate::web::Tokens;
 use crate::web::WebHandles;
 
-/// How long a stop waits for each part; what is not done then is done after the next start.
-const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// How long a stop lets the worker do what is durable already; then it saves its state where it is.
 const CATCH_UP_LIMIT: Duration = Duration::from_secs(10);
 /// How often the service manager is told how far the start's replay is.
@@ -85,8 +89,9 @@ pub(super) struct Running {
     sources: Vec<JoinHandle<()>>,
     /// True: nothing new comes in any more.
     closing: watch::Sender<bool>,
-    /// True: the worker does what is durable and ends.
+    /// True: the series consumer writes what is left and ends.
     finish: watch::Sender<bool>,
+    orders: watch::Sender<Orders>,
 }
 
 impl Running {
@@ -131,6 +136,7 @@ impl Running {
         let status = mqtt.as_ref().map(|mqtt| Arc::clone(&mqtt.status));
         let shared = Arc::new(Shared::new(metrics, Arc::new(compiled), status));
         let (questions, asked) = mpsc::channel(QUESTIONS_LIMIT);
+        let (orders, ordered) = watch::channel(Orders::Work);
         let ((finish, finishing), (closing, closes)) =
             (watch::channel(false), watch::channel(false));
         let stores = Stores {
@@ -138,12 +144,8 @@ impl Running {
             store: store.clone(),
             series: series.clone(),
         };
-        let consumer = SeriesConsumer::open(
-            stores.clone(),
-            series_state,
-            Arc::clone(&shared),
-            finishing.clone(),
-        )?;
+        let consumer =
+            SeriesConsumer::open(stores.clone(), series_state, Arc::clone(&shared), finishing)?;
         let status = consumer.status();
         let parts = Parts {
             journal: journal.clone(),
@@ -151,9 +153,9 @@ impl Running {
             checkpoints,
             shared: Arc::clone(&shared),
             questions: asked,
-            shutdown: finishing,
+            orders: ordered,
         };
-        let mut worker = spawn_worker(Worker::new(pipeline, parts))?;
+        let mut worker = on_a_thread("pipeline", Worker::new(pipeline, parts).run())?;
         let caught_up = tokio::select! {
             waited = wait_for_worker(&shared, announced, &mut worker) => {
                 waited?;
@@ -163,9 +165,10 @@ impl Running {
         };
         if !caught_up {
             systemd::stopping();
-            end_replay(&shared, worker).await?;
-            store.close().await;
-            return Ok(None);
+            orders.send_replace(Orders::Leave);
+            let left = last_of_worker(worker).await;
+            close(store, journal).await?;
+            return left.map(|()| None);
         }
 
         let inside = Inside {
@@ -182,7 +185,7 @@ impl Running {
         let keeper = upkeep::keep(inside.stores, config, Arc::clone(&shared), status);
         let mut keepers = vec![tokio::spawn(keeper)];
         keepers.extend(reloads.map(|reloads| tokio::spawn(reloads.run(closes))));
-        let consumer = tokio::spawn(consumer.run());
+        let consumer = on_a_thread("series", consumer.run())?;
         Ok(Some((
             Self {
                 journal,
@@ -195,12 +198,14 @@ impl Running {
                 sources,
                 closing,
                 finish,
+                orders,
             },
             addresses,
         )))
     }
 
-    /// Brokers first, so that nothing new comes in; then the web; then the worker does what is durable and saves its state.
+    /// Brokers first, so that nothing new comes in; then the web; then what they left in the journal's queue; then the worker does what
+    /// is durable and saves its state; then the series, to which the worker may have left a last delivery.
     pub(super) async fn stop(mut self, failed: Option<anyhow::Error>) -> anyhow::Result<()> {
         tracing::info!("stopping");
         systemd::stopping();
@@ -209,7 +214,8 @@ impl Running {
             within("a broker connection or the listener", source).await;
         }
         within("the web server", self.web).await;
-        self.finish.send_replace(true);
+        within("the journal", tokio::spawn(written(self.journal.clone()))).await;
+        self.orders.send_replace(Orders::Finish);
         // A part that failed has been looked at, and must not be again.
         let worked = if self.worker.is_finished() && failed.is_some() {
             Ok(())
@@ -219,9 +225,11 @@ impl Running {
                 ended.context("the worker did not end well")?
             } else {
                 tracing::info!("far behind the journal: the next start goes on from here");
-                end_replay(&self.shared, self.worker).await
+                self.orders.send_replace(Orders::Leave);
+                last_of_worker(self.worker).await
             }
         };
+        self.finish.send_replace(true);
         if !(self.consumer.is_finished() && failed.is_some()) {
             within("the series", self.consumer).await;
         }
@@ -229,9 +237,7 @@ impl Running {
         for keeper in self.keepers {
             keeper.abort();
         }
-        self.store.close().await;
-        let journal = self.journal;
-        tokio::task::spawn_blocking(move || journal.close()).await?;
+        close(self.store, self.journal).await?;
         result
     }
 }
@@ -353,33 +359,23 @@ fn sources(config: &Config) -> Arc<DecodeState> {
     Arc::new(decode)
 }
 
-type WorkerHandle = tokio::sync::oneshot::Receiver<anyhow::Result<()>>;
-
-/// The worker on a thread of its own, so that stepping never holds up the network.
-fn spawn_worker(worker: Worker) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
-    let (done, ended): (_, WorkerHandle) = tokio::sync::oneshot::channel();
+/// A part on a thread of its own: it steps, or waits for files, for longer than the network may be held up.
+fn on_a_thread(
+    name: &str,
+    part: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    let (done, ended) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     std::thread::Builder::new()
-        .name("pipeline".into())
-        .spawn(move || drop(done.send(runtime.block_on(worker.run()))))
-        .context("no thread for the pipeline")?;
+        .name(name.to_owned())
+        .spawn(move || drop(done.send(runtime.block_on(part))))
+        .with_context(|| format!("no thread for the {name}"))?;
+    let panicked = format!("the thread '{name}' panicked");
     Ok(tokio::spawn(async move {
         ended
             .await
-            .unwrap_or_else(|_| Err(anyhow::anyhow!("the pipeline's thread panicked")))
+            .unwrap_or_else(|_| Err(anyhow::anyhow!(panicked)))
     }))
-}
-
-/// Why a part that should run for ever ended.
-pub(super) fn part_error(
-    part: &str,
-    ended: Result<anyhow::Result<()>, tokio::task::JoinError>,
-) -> anyhow::Error {
-    match ended {
-        Ok(Ok(())) => anyhow::anyhow!("{part} ended by itself"),
-        Ok(Err(error)) => error,
-        Err(error) => error.into(),
-    }
 }
 
 /// Waits until the worker has replayed up to `position`, and tells the service manager how far it is.
@@ -407,29 +403,6 @@ async fn wait_for_worker(
                 "replaying the journal: at {reached} of {position}"
             ));
             told = Some(reached);
-        }
-    }
-}
-
-/// Lets the worker save its state where it is, and waits for it.
-async fn end_replay(shared: &Shared, worker: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
-    shared.cut_short();
-    match tokio::time::timeout(STOP_LIMIT, worker).await {
-        Ok(ended) => ended.context("the worker did not end well")?,
-        Err(_) => Err(anyhow::anyhow!(
-            "the worker did not finish within {STOP_LIMIT:?}; the journal has what is left"
-        )),
-    }
-}
-
-/// Waits for a part to end, but not for ever.
-async fn within<T>(what: &str, mut task: JoinHandle<T>) {
-    match tokio::time::timeout(STOP_LIMIT, &mut task).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::error!(error = %error, "{what} did not end well"),
-        Err(_) => {
-            tracing::warn!("{what} did not end within {STOP_LIMIT:?}; going on without it");
-            task.abort();
         }
     }
 }

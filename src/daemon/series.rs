@@ -122,7 +122,7 @@ impl SeriesConsumer {
         })
     }
 
-    /// Works until shutdown; then writes what is left if the store takes it soon, else that is written after the next start.
+    /// Works until shutdown, on a thread of its own, for it waits for files; then writes what is left if the store takes it soon, else that is written after the next start.
     ///
     /// # Errors
     /// When the journal cannot be read.
@@ -144,6 +144,7 @@ impl SeriesConsumer {
     }
 
     async fn work(&mut self) -> anyhow::Result<()> {
+        self.take_over_deliveries().await;
         let mut durable = self.journal.durable();
         while !*self.shutdown.borrow() {
             let last = *durable.borrow_and_update();
@@ -170,7 +171,17 @@ impl SeriesConsumer {
             self.take().await?;
         }
         self.write().await;
-        self.save()
+        self.save()?;
+        while self.outbox().await {}
+        Ok(())
+    }
+
+    /// A process that was killed holds what it had taken for minutes more; nobody else has the directory, so that is ours now.
+    async fn take_over_deliveries(&self) {
+        let released = self.store.release_outbox(SERIES_CHANNEL, clock::wall());
+        if let Err(error) = released.await {
+            tracing::warn!(error = %error, "deliveries of the process before this one wait until its lease runs out");
+        }
     }
 
     /// Reads on, and writes whenever a batch is full.
@@ -221,19 +232,19 @@ impl SeriesConsumer {
         Ok(())
     }
 
-    /// Writes what waits in the outbox: derived values and ticket changes.
-    async fn outbox(&self) {
+    /// Writes what waits in the outbox: derived values and ticket changes. Tells whether there may be more.
+    async fn outbox(&self) -> bool {
         let now = clock::wall();
         let rows = match self
             .store
             .take_outbox(SERIES_CHANNEL, OUTBOX_LIMIT, now, OUTBOX_LEASE_MS)
             .await
         {
-            Ok(rows) if rows.is_empty() => return,
+            Ok(rows) if rows.is_empty() => return false,
             Ok(rows) => rows,
             Err(error) => {
                 tracing::warn!(error = %error, "the outbox cannot be read; trying again");
-                return;
+                return false;
             }
         };
         let points = rows
@@ -254,7 +265,9 @@ impl SeriesConsumer {
             .inc_by(ids.len() as u64);
         if let Err(error) = self.store.outbox_done(&ids).await {
             tracing::warn!(error = %error, "deliveries could not be marked done; they are written again, which is harmless");
+            return false;
         }
+        true
     }
 
     /// How the series store fares.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -77,8 +76,6 @@ pub(super) struct Shared {
     series_written: AtomicU64,
     /// When the worker last showed a sign of life, by the monotonic clock, ms.
     worker_alive_at: AtomicI64,
-    /// The worker is to end where it is, whatever the journal still holds.
-    cut_short: AtomicBool,
     traffic: Mutex<TrafficLog>,
 }
 
@@ -97,7 +94,6 @@ impl Shared {
             listener,
             series_written: AtomicU64::new(0),
             worker_alive_at: AtomicI64::new(clock::monotonic_ms()),
-            cut_short: AtomicBool::new(false),
             traffic: Mutex::default(),
         }
     }
@@ -178,16 +174,6 @@ impl Shared {
     pub(super) fn pipeline_still_for(&self) -> Duration {
         let since = clock::monotonic_ms() - self.worker_alive_at.load(Ordering::Relaxed);
         Duration::from_millis(u64::try_from(since).unwrap_or(0))
-    }
-
-    /// The worker is to save its state where it is and end; the next start goes on from there.
-    pub(super) fn cut_short(&self) {
-        self.cut_short.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the worker is to end where it is.
-    pub(super) fn is_cut_short(&self) -> bool {
-        self.cut_short.load(Ordering::Relaxed)
     }
 
     /// Everything up to here is in the series store.

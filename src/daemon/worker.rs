@@ -85,8 +85,19 @@ pub(super) struct Parts {
     pub(super) checkpoints: Checkpoints,
     pub(super) shared: Arc<Shared>,
     pub(super) questions: mpsc::Receiver<Question>,
-    /// True: do what is durable, then end.
-    pub(super) shutdown: watch::Receiver<bool>,
+    /// When to end.
+    pub(super) orders: watch::Receiver<Orders>,
+}
+
+/// What the worker is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Orders {
+    /// Work.
+    Work,
+    /// Do what is durable, then end.
+    Finish,
+    /// End after the batch under way: what is left is durable, and the next start's to replay.
+    Leave,
 }
 
 impl Worker {
@@ -106,7 +117,7 @@ impl Worker {
         }
     }
 
-    /// Works until shutdown is asked for and everything durable is done.
+    /// Works until it is told to end; the state is then saved as far as it came.
     ///
     /// # Errors
     /// When the journal cannot be read, or the store holds two open tickets for one fault: both mean that going on would do harm.
@@ -114,15 +125,14 @@ impl Worker {
         let mut durable = self.parts.journal.durable();
         loop {
             self.parts.shared.worker_is_alive();
-            if self.parts.shared.is_cut_short() {
-                break;
-            }
+            // The order before the journal's end: what was durable when it was given is done.
+            let orders = *self.parts.orders.borrow();
             let last = *durable.borrow_and_update();
-            if self.pipeline.position() < last {
+            if orders != Orders::Leave && self.pipeline.position() < last {
                 self.batch(last).await?;
                 continue;
             }
-            if *self.parts.shutdown.borrow() {
+            if orders != Orders::Work {
                 break;
             }
             self.tick_if_due();
@@ -133,7 +143,7 @@ impl Worker {
                     None
                 }
                 question = self.parts.questions.recv() => question,
-                _ = self.parts.shutdown.changed() => None,
+                _ = self.parts.orders.changed() => None,
                 () = tokio::time::sleep(look) => None,
             };
             if let Some(question) = question {
@@ -260,7 +270,7 @@ impl Worker {
                     // It waits, and it lives: a restart would not mend a full disk.
                     self.parts.shared.worker_is_alive();
                     anyhow::ensure!(
-                        !self.parts.shared.is_cut_short(),
+                        *self.parts.orders.borrow() != Orders::Leave,
                         "the store cannot be written: {error}; the journal has what is left"
                     );
                     tokio::time::sleep(STORE_RETRY).await;

@@ -15,6 +15,7 @@ impl Detector {
     pub fn control(&mut self, now: Timestamp, control: &Control, out: &mut DetectOut) {
         match control {
             Control::Started { .. } => self.started(None, now),
+            Control::Stalled => self.stalled(None, now),
             Control::SourceUp { source } => {
                 self.fire_until(now, out);
                 self.source_up(source, now.ms());
@@ -50,6 +51,21 @@ impl Detector {
             if let Some(device) = self.devices.get_mut(&id) {
                 device.blind_from(from);
                 self.down.insert(device.head.source.clone());
+            }
+            self.after(&id);
+        }
+    }
+
+    /// The journal took nothing for a while: as [`Self::started`], but the sources are there again at once, if they were before.
+    pub fn stalled(&mut self, last: Option<Timestamp>, now: Timestamp) {
+        let from = last.unwrap_or(now).ms();
+        let ids: Vec<DeviceId> = self.devices.ids().cloned().collect();
+        for id in ids {
+            if let Some(device) = self.devices.get_mut(&id) {
+                device.blind_from(from);
+                if !self.down.contains(&device.head.source) {
+                    device.source_up(now.ms());
+                }
             }
             self.after(&id);
         }

@@ -136,6 +136,7 @@ impl Journal {
             stamper,
             live,
             next: last.next(),
+            stalled: false,
         };
         shared.check_budget();
         Running::start(shared, writer)

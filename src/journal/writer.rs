@@ -14,6 +14,7 @@ use crate::telemetry::Control;
 use crate::telemetry::Entry;
 use crate::telemetry::Position;
 use crate::telemetry::Record;
+use crate::telemetry::SECOND_MS;
 use crate::telemetry::Timestamp;
 
 use super::Done;
@@ -33,6 +34,9 @@ use super::segment::Kind;
 
 /// The second attempt after an error; each further one waits twice as long, up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(50);
+/// A commit that took at least this long is told as a record: what was due meanwhile proves nothing, for nobody could be heard. As
+/// long as the listener waits before it says that it stalls.
+const STALL_MS: i64 = 5 * SECOND_MS;
 /// Attempts that are still made when the journal is closed while the disk fails.
 const CLOSING_ATTEMPTS: u32 = 2;
 
@@ -42,6 +46,8 @@ pub(super) struct Writer {
     pub(super) live: Option<OpenLive>,
     /// The position that the next record gets.
     pub(super) next: Position,
+    /// The last commit took so long that it has to be told.
+    pub(super) stalled: bool,
 }
 
 /// A commit as it is put together.
@@ -72,6 +78,7 @@ impl Writer {
             dones,
         } = self.put_together(appends);
         self.rotate_if_due(block.head.received_first);
+        let began = self.stamper.monotonic_ms();
         let result = if block.is_empty() {
             Ok(())
         } else {
@@ -80,6 +87,7 @@ impl Writer {
         if result.is_ok() && !block.is_empty() {
             self.next = block.head.last().next();
             self.publish(&block, entries);
+            self.stalled |= self.stamper.monotonic_ms() - began >= STALL_MS;
         }
         let busy = self.shared.queue.size().0 > 0;
         for (last, done) in dones {
@@ -95,7 +103,7 @@ impl Writer {
         busy
     }
 
-    /// Gives places and times. A step of the wall clock becomes a record before what it was noticed at.
+    /// Gives places and times. A step of the wall clock and the end of a stall become records before what they were noticed at.
     fn put_together(&mut self, appends: Vec<Append>) -> Commit {
         let mut commit = Commit {
             block: Block::new(self.next, self.stamper.newest()),
@@ -110,10 +118,14 @@ impl Writer {
                 }
             } else if !append.records.is_empty() {
                 let stamp = self.stamper.stamp();
+                if std::mem::take(&mut self.stalled) {
+                    let at = stamp.step.map_or(stamp.at, |step| step.from);
+                    commit.add_own(at, Record::Control(Control::Stalled));
+                }
                 if let Some(step) = stamp.step {
                     tracing::warn!(from = %step.from, to = %step.to, "the wall clock stepped");
                     let (from, to) = (step.from, step.to);
-                    commit.add_step(from, Record::Control(Control::ClockStep { from, to }));
+                    commit.add_own(from, Record::Control(Control::ClockStep { from, to }));
                 }
                 let records = append.records.into_iter();
                 for (record, encoded) in records.zip(append.encoded.records()) {
@@ -270,8 +282,9 @@ impl Commit {
         });
     }
 
-    fn add_step(&mut self, received_at: Timestamp, record: Record) {
-        // It always encodes: two times in a JSON object.
+    /// Adds a record of the journal's own.
+    fn add_own(&mut self, received_at: Timestamp, record: Record) {
+        // It always encodes: at most two times in a JSON object.
         if let Ok(encoded) = Encoded::new(std::slice::from_ref(&record)) {
             let bytes: Vec<u8> = encoded.records().flatten().copied().collect();
             self.add(received_at, record, &bytes);

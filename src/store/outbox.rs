@@ -56,6 +56,19 @@ impl Store {
         Ok(rows)
     }
 
+    /// What was taken by a process that is gone is due at once, instead of when its lease runs out. Call it before the first
+    /// [`Self::take_outbox`]: the data directory has one process at a time.
+    pub async fn release_outbox(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE outbox SET due = ?1 WHERE channel = ?2 AND state = 'pending' AND attempts > 0 AND due > ?1",
+        )
+        .bind(now.ms())
+        .bind(channel)
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
     /// Delivered: they are forgotten.
     pub async fn outbox_done(&self, ids: &[i64]) -> Result<(), StoreError> {
         for chunk in ids.chunks(PAGE_LIMIT) {

@@ -72,6 +72,30 @@ fn our_absence_is_no_silence() {
 }
 
 #[test]
+fn a_journal_that_took_nothing_is_no_silence() {
+    let mut bench = silent();
+    let end = 600.0 + 28_800.0;
+    bench.detector.stalled(Some(t(600.0)), t(end));
+    // As if we had been away.
+    bench.wait(end + 1830.1);
+    assert!(bench.told().is_empty());
+    bench.wait(end + 1830.3);
+    assert_eq!(bench.told().len(), 1);
+}
+
+#[test]
+fn a_source_that_was_down_stays_down_behind_a_stall() {
+    let mut bench = silent();
+    let down = Control::SourceDown {
+        source: "listener".into(),
+    };
+    bench.detector.control(t(600.0), &down, &mut bench.out);
+    bench.detector.stalled(Some(t(600.0)), t(900.0));
+    bench.wait(100_000.0);
+    assert!(bench.told().is_empty());
+}
+
+#[test]
 fn a_silent_device_behind_a_silent_gateway_is_no_news() {
     let mut bench = silent();
     let mut ident = bench.telemetry(Vec::new(), None);

@@ -12,6 +12,7 @@ use super::{at, commit, contract, opened, refused, ticket};
 contract!(
     a_key_is_delivered_once,
     a_lease_keeps_a_delivery_from_others,
+    a_lease_ends_with_the_process_that_held_it,
     a_failed_delivery_comes_back_when_due,
     an_oversized_delivery_is_kept_as_dead,
     an_erased_text_stays_erased,
@@ -73,6 +74,20 @@ async fn a_lease_keeps_a_delivery_from_others(store: &Store) {
     assert_eq!(again, [(first[0].0, "a".to_owned(), 2)]);
     store.outbox_done(&[first[0].0]).await.expect("done");
     assert!(take(store, 1_000_000).await.is_empty());
+}
+
+async fn a_lease_ends_with_the_process_that_held_it(store: &Store) {
+    deliver(store, 1, &["a", "b"]).await;
+    let taken = take(store, 0).await;
+    store.outbox_done(&[taken[0].0]).await.expect("done");
+    store
+        .release_outbox("mail", at(1))
+        .await
+        .expect("another channel's");
+    assert!(take(store, 1).await.is_empty());
+    store.release_outbox("series", at(1)).await.expect("ours");
+    let again = take(store, 1).await;
+    assert_eq!(again, [(taken[1].0, "b".to_owned(), 2)]);
 }
 
 async fn a_failed_delivery_comes_back_when_due(store: &Store) {
