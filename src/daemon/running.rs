@@ -98,7 +98,7 @@ impl Running {
     /// Starts everything; `None` when the stop came first.
     pub(super) async fn start(
         config: Config,
-        mut stop: watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
         reload: Option<Reload>,
     ) -> anyhow::Result<Option<(Self, Addresses)>> {
         let (profiles, words) = config::read_profiles(&config.profiles_dir)?;
@@ -156,15 +156,7 @@ impl Running {
             orders: ordered,
         };
         let mut worker = on_a_thread("pipeline", Worker::new(pipeline, parts).run())?;
-        let caught_up = tokio::select! {
-            waited = wait_for_worker(&shared, announced, &mut worker) => {
-                waited?;
-                true
-            }
-            // Nobody may ever say stop: then only the other counts.
-            Ok(_) = stop.wait_for(|stop| *stop) => false,
-        };
-        if !caught_up {
+        if !replayed(&shared, announced, &mut worker, stop).await? {
             systemd::stopping();
             orders.send_replace(Orders::Leave);
             let left = last_of_worker(worker).await;
@@ -379,12 +371,14 @@ fn on_a_thread(
     }))
 }
 
-/// Waits until the worker has replayed up to `position`, and tells the service manager how far it is.
-async fn wait_for_worker(
+/// Waits until the worker has replayed up to `position`, and tells the service manager how far it is; `false` when `stop` became
+/// true before.
+async fn replayed(
     shared: &Shared,
     position: Position,
     worker: &mut JoinHandle<anyhow::Result<()>>,
-) -> anyhow::Result<()> {
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<bool> {
     let mut processed = shared.processed();
     let mut look = tokio::time::interval(PROGRESS_EVERY);
     let mut told = None;
@@ -392,9 +386,11 @@ async fn wait_for_worker(
         tokio::select! {
             reached = processed.wait_for(|reached| *reached >= position) => {
                 reached.context("the worker is gone")?;
-                return Ok(());
+                return Ok(true);
             }
             ended = &mut *worker => return Err(part_error("the worker", ended)),
+            // Nobody may ever say stop: then only the others count.
+            Ok(_) = stop.wait_for(|stop| *stop) => return Ok(false),
             _ = look.tick() => {}
         }
         let reached = *processed.borrow();
