@@ -17,6 +17,8 @@ pub mod demo;
 
 mod effects;
 
+mod feed;
+
 mod kept;
 
 mod listener;
@@ -33,6 +35,8 @@ mod series;
 
 mod shared;
 
+mod stage;
+
 mod traffic;
 mod understanding;
 
@@ -43,6 +47,9 @@ mod view;
 mod worker;
 
 mod zones;
+
+#[cfg(test)]
+mod simulation;
 
 #[cfg(test)]
 mod tests;

@@ -29,28 +29,42 @@ pub(super) fn load(
     store: Position,
 ) -> anyhow::Result<Pipeline> {
     let loaded = checkpoints.load().context("cannot read the saved state")?;
+    resume(loaded, checkpoints.path(), journal.first(), store)
+}
+
+/// The pipeline that goes on from a snapshot that was read from `path`, with a journal that begins at `first` and a store that has
+/// everything up to `store`.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn resume(
+    loaded: Option<Loaded>,
+    path: &Path,
+    first: Position,
+    store: Position,
+) -> anyhow::Result<Pipeline> {
     // A state that is ahead of the store: the store was lost or is an older copy, and effects are missing in it.
     if let Some(ahead) = loaded.as_ref().filter(|loaded| loaded.position > store) {
         anyhow::ensure!(
-            journal.first() <= Position(1),
+            first <= Position(1),
             "the store ends at {store}, but {} at {}, and the journal begins at {} only: tickets are missing in the store; put the right store file back",
-            checkpoints.path().display(),
+            path.display(),
             ahead.position,
-            journal.first()
+            first
         );
         tracing::warn!(store = %store, state = %ahead.position, "the store is behind the saved state; the whole journal is replayed");
         return Ok(Pipeline::new());
     }
     let Some(loaded) = loaded else {
         anyhow::ensure!(
-            journal.first() <= Position(1),
+            first <= Position(1),
             "{} holds no state, and the journal begins at {} only: what came before cannot be replayed; put the state file back",
-            checkpoints.path().display(),
-            journal.first()
+            path.display(),
+            first
         );
         return Ok(Pipeline::new());
     };
-    restored(loaded, checkpoints.path())
+    restored(loaded, path)
 }
 
 /// The pipeline of a snapshot that was read from this file.
@@ -126,6 +140,14 @@ pub(super) fn save(
     received_at: Timestamp,
     rows: Vec<StateRow>,
 ) -> anyhow::Result<()> {
+    let (changed, removed) = checkpoint_rows(rows);
+    Ok(checkpoints.write(position, received_at, &changed, &removed)?)
+}
+
+/// Rows in the words of the checkpoint file: those that changed, and those that are gone.
+pub(super) fn checkpoint_rows(
+    rows: Vec<StateRow>,
+) -> (Vec<checkpoint::Row>, Vec<(checkpoint::Part, String)>) {
     let mut changed = Vec::new();
     let mut removed = Vec::new();
     for StateRow { part, key, bytes } in rows {
@@ -141,7 +163,7 @@ pub(super) fn save(
             None => removed.push((part, key)),
         }
     }
-    Ok(checkpoints.write(position, received_at, &changed, &removed)?)
+    (changed, removed)
 }
 
 fn state_row(row: checkpoint::Row) -> Option<StateRow> {

@@ -1,18 +1,21 @@
 //! The series consumer: journal entries and the store's outbox to the series store, at its own pace.
 //!
 //! It has its own journal cursor, decode state and profiles, so that a series store that is away holds up nothing else and loses
-//! no point: from where it stood it decodes again. State is saved with the cursor, and rewriting a point is harmless.
+//! no point: from where it stood it decodes again. State is saved with the cursor, and rewriting a point is harmless. What is done
+//! next is [`Feed`]'s word; here it is done, and what a task waits for is waited for.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::sync::watch;
 
 use super::clock;
 use super::effects::point_of;
+use super::feed::Feed;
+use super::feed::Task;
 use super::metrics::Delivered;
 use super::shared::Shared;
-use super::understanding::Saved;
 use super::understanding::Understanding;
 use crate::checkpoint::Checkpoints;
 use crate::journal::Journal;
@@ -20,24 +23,18 @@ use crate::series::Series;
 use crate::series::SeriesStatus;
 use crate::series::Writer;
 use crate::series::WriterOptions;
-use crate::series::consumer::Gatherer;
 use crate::store::SERIES_CHANNEL;
 use crate::store::Store;
 use crate::telemetry::Position;
-use crate::telemetry::Timestamp;
 
 /// Name of its journal cursor and of its metrics.
 pub(super) const CONSUMER: &str = "series";
-/// Entries read at once.
-const READ_ENTRIES: usize = 8_192;
 /// Bytes read at once.
 const READ_BYTES: usize = 8 << 20;
-/// State and cursor are saved this often; after a crash the points since are written again, which changes nothing.
-const SAVE_EVERY_MS: i64 = 10_000;
 /// Points of the outbox written at once.
-const OUTBOX_LIMIT: usize = 500;
+pub(super) const OUTBOX_LIMIT: usize = 500;
 /// How long a taken outbox row is ours before another look may take it again: longer than the longest write attempt.
-const OUTBOX_LEASE_MS: i64 = 120_000;
+pub(super) const OUTBOX_LEASE_MS: i64 = 120_000;
 /// How long a stop waits for the series store; what it has not taken by then is written after the next start.
 const FINISH_LIMIT: Duration = Duration::from_secs(5);
 /// How long the consumer waits for more before it writes what it has.
@@ -61,13 +58,7 @@ pub(super) struct SeriesConsumer {
     writer: Writer<Series>,
     shared: Arc<Shared>,
     shutdown: watch::Receiver<bool>,
-    understanding: Understanding,
-    gatherer: Gatherer,
-    /// Read up to here.
-    read: Position,
-    read_at: Timestamp,
-    saved_at: i64,
-    saved: Position,
+    feed: Feed,
 }
 
 impl SeriesConsumer {
@@ -86,19 +77,11 @@ impl SeriesConsumer {
             store,
             series,
         } = stores;
-        let Saved {
-            understanding,
-            gatherer,
-            position: read,
-            received_at: read_at,
-        } = Understanding::load(&checkpoints)?.unwrap_or_else(|| Saved {
-            understanding: Understanding::new(),
-            gatherer: Gatherer::default(),
-            position: Position(journal.first().0.saturating_sub(1)),
-            received_at: Timestamp::MIN,
-        });
-        journal.set_cursor(CONSUMER, read)?;
-        shared.set_series_written(read);
+        let saved = Understanding::load(&checkpoints)?;
+        let before = Position(journal.first().0.saturating_sub(1));
+        let feed = Feed::new(saved, before, clock::monotonic_ms());
+        journal.set_cursor(CONSUMER, feed.position())?;
+        shared.set_series_written(feed.position());
         let options = WriterOptions {
             lanes: series.lanes(),
             ..WriterOptions::default()
@@ -111,12 +94,7 @@ impl SeriesConsumer {
             writer,
             shared,
             shutdown,
-            understanding,
-            gatherer,
-            read,
-            read_at,
-            saved_at: clock::monotonic_ms(),
-            saved: read,
+            feed,
         })
     }
 
@@ -145,81 +123,71 @@ impl SeriesConsumer {
         let mut durable = self.journal.durable();
         while !*self.shutdown.borrow() {
             let last = *durable.borrow_and_update();
-            if self.read < last {
-                self.take().await?;
-            } else {
-                // Nothing more for now: a change of the journal or a pause, whichever comes first.
+            let task = self.feed.task(clock::monotonic_ms(), last);
+            self.perform(task).await?;
+            if task == Task::Rest {
+                // A change of the journal or a pause, whichever comes first.
                 drop(tokio::time::timeout(IDLE, durable.changed()).await);
             }
-            if self.gatherer.is_due(clock::wall()) {
-                self.write().await;
-                if clock::monotonic_ms() - self.saved_at >= SAVE_EVERY_MS {
-                    self.save()?;
-                }
+            if matches!(task, Task::Rest | Task::Write) {
+                self.outbox().await;
             }
-            self.outbox().await;
         }
         self.finish().await
     }
 
     /// Nothing new comes in any more: the rest of the journal, and the cursor behind it.
     async fn finish(&mut self) -> anyhow::Result<()> {
-        while self.read < self.journal.last() {
-            self.take().await?;
+        loop {
+            let last = self.journal.last();
+            match self.feed.last_task(clock::monotonic_ms(), last) {
+                Task::Rest => return Ok(()),
+                task => self.perform(task).await?,
+            }
         }
-        self.write().await;
-        self.save()
     }
 
-    /// Reads on, and writes whenever a batch is full.
-    async fn take(&mut self) -> anyhow::Result<()> {
-        let entries = self
-            .journal
-            .read(self.read.next(), READ_ENTRIES, READ_BYTES)?;
-        let mut rest = entries.as_slice();
-        while !rest.is_empty() {
-            let understanding = &mut self.understanding;
-            let taken = self
-                .gatherer
-                .gather(clock::wall(), rest, &mut |entry| understanding.take(entry));
-            if let Some(newest) = rest.get(taken.wrapping_sub(1)) {
-                self.read = newest.position;
-                self.read_at = newest.received_at;
+    /// Does one thing that the feed wants done.
+    async fn perform(&mut self, task: Task) -> anyhow::Result<()> {
+        match task {
+            Task::Read { from, entries } => {
+                let entries = self.journal.read(from, entries, READ_BYTES)?;
+                anyhow::ensure!(
+                    !entries.is_empty(),
+                    "the journal says that more is durable and gives nothing from {from} on"
+                );
+                self.feed.gather(entries, clock::monotonic_ms());
             }
-            rest = rest.get(taken..).unwrap_or_default();
-            if !rest.is_empty() {
-                self.write().await;
+            Task::Write => self.write().await,
+            Task::Save {
+                position,
+                received_at,
+            } => {
+                self.checkpoints
+                    .write(position, received_at, &self.feed.rows()?, &[])
+                    .context("cannot save the series writer's state")?;
+                self.journal.set_cursor(CONSUMER, position)?;
+                self.feed.saved(position, clock::monotonic_ms());
             }
+            Task::Rest => {}
         }
         Ok(())
     }
 
     /// Writes what is gathered, however long the store is away.
     async fn write(&mut self) {
-        if let Some(batch) = self.gatherer.drain() {
+        if let Some(batch) = self.feed.drain() {
             let mut report = self.writer.write(batch.points).await;
             report.add(&batch.refused);
             self.shared.metrics.count_points(&report);
+            self.feed.written(batch.through);
         }
-        self.shared.set_series_written(self.read);
-    }
-
-    /// Saves the state with the cursor. Called right after a write, so that nothing gathered lies between.
-    fn save(&mut self) -> anyhow::Result<()> {
-        if self.read == self.saved {
-            return Ok(());
-        }
-        self.understanding
-            .save(&self.gatherer, &self.checkpoints, self.read, self.read_at)?;
-        self.journal.set_cursor(CONSUMER, self.read)?;
-        self.saved = self.read;
-        self.saved_at = clock::monotonic_ms();
-        Ok(())
+        self.shared.set_series_written(self.feed.position());
     }
 
     /// Writes what waits in the outbox: derived values and ticket changes.
     async fn outbox(&self) {
-        let now = clock::wall();
+        let now = self.feed.outbox_time(clock::wall());
         let rows = match self
             .store
             .take_outbox(SERIES_CHANNEL, OUTBOX_LIMIT, now, OUTBOX_LEASE_MS)

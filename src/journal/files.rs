@@ -18,12 +18,13 @@ use crate::telemetry::Position;
 use super::block;
 use super::catalog::Catalog;
 use super::catalog::Segment;
+use super::disk::Disk;
+use super::disk::Reading;
 use super::error::JournalError;
 use super::options::CACHE_BYTES;
 use super::options::OPEN_FILES;
 use super::options::READ_AHEAD_BYTES;
 use super::segment::Kind;
-use super::segment::Opened;
 
 /// What a cached span takes beside its entries, about, in bytes.
 const SPAN_OVERHEAD: usize = 256;
@@ -34,8 +35,9 @@ const LOOKUPS: usize = 3;
 pub(super) struct Files {
     pub(super) dir: PathBuf,
     pub(super) id: String,
+    pub(super) disk: Arc<dyn Disk>,
     catalog: Mutex<Catalog>,
-    open: Mutex<VecDeque<Opened>>,
+    open: Mutex<VecDeque<Box<dyn Reading>>>,
     cache: Mutex<Cache>,
 }
 
@@ -59,10 +61,11 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Files {
-    pub(super) fn new(dir: &Path, id: String, catalog: Catalog) -> Self {
+    pub(super) fn new(dir: &Path, id: String, disk: Arc<dyn Disk>, catalog: Catalog) -> Self {
         Self {
             dir: dir.to_owned(),
             id,
+            disk,
             catalog: Mutex::new(catalog),
             open: Mutex::default(),
             cache: Mutex::default(),
@@ -119,7 +122,7 @@ impl Files {
 
     /// Closes readers' files of a segment that goes away.
     pub(super) fn forget(&self, path: &Path) {
-        lock(&self.open).retain(|opened| opened.path != path);
+        lock(&self.open).retain(|opened| opened.path() != path);
     }
 
     /// The entries around a position that the catalog holds.
@@ -185,24 +188,24 @@ impl Files {
         }
     }
 
-    fn opened(&self, path: &Path, segment: &Segment) -> Result<Opened, JournalError> {
+    fn opened(&self, path: &Path, segment: &Segment) -> Result<Box<dyn Reading>, JournalError> {
         let mut open = lock(&self.open);
-        let kept = open.iter().position(|opened| opened.path == path);
+        let kept = open.iter().position(|opened| opened.path() == path);
         if let Some(opened) = kept.and_then(|index| open.remove(index)) {
             return Ok(opened);
         }
         drop(open);
         // The index of a write-ahead log is shared memory, which a reader writes to as well.
-        let write = segment.kind == Kind::Live;
-        Opened::open(path, &self.id, write)
+        let live = segment.kind == Kind::Live;
+        self.disk.open(path, &self.id, live)
     }
 
-    fn put_back(&self, opened: Opened) {
+    fn put_back(&self, opened: Box<dyn Reading>) {
         let current = self
             .catalog()
-            .holding(opened.first)
+            .holding(opened.first())
             .map(|segment| segment.path(&self.dir));
-        if current.as_ref() != Some(&opened.path) {
+        if current.as_deref() != Some(opened.path()) {
             return;
         }
         let mut open = lock(&self.open);

@@ -37,6 +37,9 @@ mod verify;
 mod writer;
 
 #[cfg(test)]
+pub(crate) mod simulated;
+
+#[cfg(test)]
 mod tests;
 
 use std::path::Path;

@@ -31,7 +31,6 @@ use super::keeper;
 use super::open;
 use super::open::Listing;
 use super::queue::Queue;
-use super::segment;
 use super::segment::Kind;
 use super::segment::file_name;
 use super::writer::Writer;
@@ -40,7 +39,6 @@ use super::writer::Writer;
 pub(super) struct Shared {
     pub(super) files: Files,
     pub(super) options: JournalOptions,
-    pub(super) disk: Arc<dyn Disk>,
     pub(super) queue: Queue,
     pub(super) cursors: Mutex<Cursors>,
     pub(super) durable: watch::Sender<Position>,
@@ -90,9 +88,22 @@ impl Journal {
         disk: Arc<dyn Disk>,
     ) -> Result<Self, JournalError> {
         std::fs::create_dir_all(dir).map_err(|error| JournalError::io("creating", dir, error))?;
-        let lock = open::lock_dir(dir)?;
-        let Listing { segments, left } = open::list(dir)?;
-        let known = open::read_id(dir)?;
+        let taken = open::lock_dir(dir)?;
+        let (shared, writer) = Shared::open(dir, options, disk)?;
+        *lock(&shared.lock) = Some(taken);
+        Running::start(shared, writer)
+    }
+}
+
+impl Shared {
+    /// A journal at rest: every file was looked at, and the writer waits for its first step.
+    pub(super) fn open(
+        dir: &Path,
+        options: JournalOptions,
+        disk: Arc<dyn Disk>,
+    ) -> Result<(Arc<Self>, Writer), JournalError> {
+        let Listing { segments, left } = open::list(&*disk, dir)?;
+        let known = disk.id(dir)?;
         let fresh = known.is_none();
         let id = match (known, segments.first()) {
             (Some(id), Some(_)) => id,
@@ -102,47 +113,45 @@ impl Journal {
             }
             (None, None) => open::new_id(),
             // Lost, or not yet written when the first start was cut off: every segment knows it.
-            (None, Some(&(first, kind))) => segment::read_id(&dir.join(file_name(first, kind)))?,
+            (None, Some(&(first, kind))) => disk.id_in(&dir.join(file_name(first, kind)))?,
         };
-        let catalog = open::survey(dir, &id, &segments)?;
-        let cursors = Cursors::open(dir, &id)?;
+        let catalog = open::survey(&*disk, dir, &id, &segments)?;
+        let cursors = disk.cursors(dir, &id)?;
         if let Some(from) = cursors.beyond(catalog.last()) {
             let (dir, to) = (dir.to_owned(), from);
             let from = catalog.last().next();
             return Err(JournalError::Hole { dir, from, to });
         }
         for path in left {
-            segment::remove(&path)?;
+            disk.remove(&path)?;
         }
         let stamper = Stamper::new(Arc::clone(&options.clock), catalog.received_last());
         let last = catalog.last();
         let shared = Arc::new(Shared {
-            files: Files::new(dir, id, catalog),
+            files: Files::new(dir, id, disk, catalog),
             options,
-            disk,
             queue: Queue::default(),
             cursors: Mutex::new(cursors),
             durable: watch::Sender::new(last),
             counters: Counters::default(),
             keeper: Keeper::default(),
-            lock: Mutex::new(Some(lock)),
+            lock: Mutex::default(),
         });
         let live = shared.reopen_live(last.next())?;
         if fresh {
-            open::write_id(dir, &shared.files.id)?;
+            shared.files.disk.write_id(dir, &shared.files.id)?;
         }
         let writer = Writer {
             shared: Arc::clone(&shared),
             stamper,
             live,
             next: last.next(),
+            failed: None,
         };
         shared.check_budget();
-        Running::start(shared, writer)
+        Ok((shared, writer))
     }
-}
 
-impl Shared {
     /// The live segment to go on with; a new journal gets its first.
     fn reopen_live(&self, next: Position) -> Result<Option<OpenLive>, JournalError> {
         let newest = self.files.catalog().newest().cloned();
@@ -153,14 +162,12 @@ impl Shared {
         };
         let path = segment.path(&self.files.dir);
         let live = if fresh {
-            self.disk.create(&path, &self.files.id)?
+            self.files.disk.create(&path, &self.files.id)?
         } else {
-            self.disk.reopen(&path, &self.files.id)?
+            self.files.disk.reopen(&path, &self.files.id)?
         };
         // What lay in the write-ahead log is in the file now.
-        segment.bytes = std::fs::metadata(&path)
-            .map_err(|error| JournalError::io("reading", &path, error))?
-            .len();
+        segment.bytes = self.files.disk.size(&path)?;
         let first = segment.first;
         self.files.catalog().insert(segment);
         Ok(Some((first, live)))

@@ -59,6 +59,7 @@ pub(super) enum Kind {
 }
 
 /// A block as it lies in its row.
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Stored {
     pub(super) head: Head,
     crc: u32,
@@ -346,6 +347,23 @@ impl Opened {
 }
 
 impl Stored {
+    /// A block as its row has it, for a disk that is a model.
+    #[cfg(test)]
+    pub(super) fn of(block: &Block) -> Self {
+        Self {
+            head: block.head,
+            crc: block.head.crc(&block.data),
+            unpacked: 0,
+            data: block.data.clone(),
+        }
+    }
+
+    /// What its row takes, about.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> u64 {
+        self.data.len() as u64 + ROW_BYTES
+    }
+
     /// The bytes of the block, checked and unpacked.
     pub(super) fn unpack(self) -> Result<(Head, Vec<u8>), String> {
         if self.head.crc(&self.data) != self.crc {

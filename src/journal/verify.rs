@@ -10,6 +10,7 @@ use crate::telemetry::Position;
 use crate::telemetry::Timestamp;
 
 use super::block;
+use super::disk::SqliteDisk;
 use super::error::JournalError;
 use super::open;
 use super::segment::Kind;
@@ -69,7 +70,7 @@ pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
     let id = open::read_id(dir)?.ok_or_else(|| JournalError::Absent {
         dir: dir.to_owned(),
     })?;
-    let names = open::list(dir)?.segments;
+    let names = open::list(&SqliteDisk, dir)?.segments;
     let mut report = VerifyReport {
         id,
         segments: Vec::new(),
