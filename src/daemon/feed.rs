@@ -31,6 +31,18 @@ pub(super) struct Feed {
     written: Position,
     saved: Position,
     saved_at: i64,
+    /// Delivered from the outbox, which does not know it yet.
+    delivered: Vec<i64>,
+}
+
+/// What is to be done with the outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OutboxTask<'a> {
+    /// Mark these as done; then [`Feed::forgotten`]. Until that worked nothing more is taken: they would come again behind what is
+    /// newer, and of two changes in one millisecond the earlier would win.
+    Forget(&'a [i64]),
+    /// Take and write what is due by this time; then [`Feed::delivered`].
+    Take(Timestamp),
 }
 
 /// One thing to do. The same task is given again until its answer has come.
@@ -79,6 +91,7 @@ impl Feed {
             written: position,
             saved: position,
             saved_at: now,
+            delivered: Vec::new(),
         }
     }
 
@@ -128,9 +141,23 @@ impl Feed {
         self.written = through;
     }
 
-    /// When a delivery of the outbox counts as due. Deliveries are due by the journal's time, which the wall clock may fall behind.
-    pub(super) fn outbox_time(&self, wall: Timestamp) -> Timestamp {
-        wall.max(self.read_at)
+    /// What is to be done with the outbox. Deliveries are due by the journal's time, which the wall clock may fall behind.
+    pub(super) fn outbox_task(&self, wall: Timestamp) -> OutboxTask<'_> {
+        if self.delivered.is_empty() {
+            OutboxTask::Take(wall.max(self.read_at))
+        } else {
+            OutboxTask::Forget(&self.delivered)
+        }
+    }
+
+    /// These were written.
+    pub(super) fn delivered(&mut self, ids: Vec<i64>) {
+        self.delivered = ids;
+    }
+
+    /// The outbox knows what was delivered.
+    pub(super) fn forgotten(&mut self) {
+        self.delivered.clear();
     }
 
     /// Everything up to here is stored.

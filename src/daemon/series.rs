@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::clock;
 use super::effects::point_of;
 use super::feed::Feed;
+use super::feed::OutboxTask;
 use super::feed::Task;
 use super::metrics::Delivered;
 use super::shared::Shared;
@@ -103,6 +104,11 @@ impl SeriesConsumer {
     /// # Errors
     /// When the journal cannot be read.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
+        // What an earlier process had taken is ours: left to its lease, it would come behind what is newer.
+        self.store
+            .release_outbox(SERIES_CHANNEL)
+            .await
+            .context("cannot read the outbox")?;
         let mut shutdown = self.shutdown.clone();
         let status = self.writer.status();
         let given_up = async {
@@ -186,13 +192,15 @@ impl SeriesConsumer {
     }
 
     /// Writes what waits in the outbox: derived values and ticket changes.
-    async fn outbox(&self) {
-        let now = self.feed.outbox_time(clock::wall());
-        let rows = match self
+    async fn outbox(&mut self) {
+        let now = match self.feed.outbox_task(clock::wall()) {
+            OutboxTask::Take(now) => now,
+            OutboxTask::Forget(_) => return self.forget().await,
+        };
+        let taken = self
             .store
-            .take_outbox(SERIES_CHANNEL, OUTBOX_LIMIT, now, OUTBOX_LEASE_MS)
-            .await
-        {
+            .take_outbox(SERIES_CHANNEL, OUTBOX_LIMIT, now, OUTBOX_LEASE_MS);
+        let rows = match taken.await {
             Ok(rows) if rows.is_empty() => return,
             Ok(rows) => rows,
             Err(error) => {
@@ -206,7 +214,6 @@ impl SeriesConsumer {
             .collect();
         let report = self.writer.write(points).await;
         self.shared.metrics.count_points(&report);
-        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
         let labels = Delivered {
             channel: SERIES_CHANNEL.into(),
             result: "delivered".into(),
@@ -215,9 +222,21 @@ impl SeriesConsumer {
             .metrics
             .deliveries
             .get_or_create(&labels)
-            .inc_by(ids.len() as u64);
-        if let Err(error) = self.store.outbox_done(&ids).await {
-            tracing::warn!(error = %error, "deliveries could not be marked done; they are written again, which is harmless");
+            .inc_by(rows.len() as u64);
+        self.feed.delivered(rows.iter().map(|row| row.id).collect());
+        self.forget().await;
+    }
+
+    /// Marks as done what was delivered.
+    async fn forget(&mut self) {
+        let OutboxTask::Forget(ids) = self.feed.outbox_task(clock::wall()) else {
+            return;
+        };
+        match self.store.outbox_done(ids).await {
+            Ok(()) => self.feed.forgotten(),
+            Err(error) => {
+                tracing::warn!(error = %error, "deliveries could not be marked done; trying again");
+            }
         }
     }
 

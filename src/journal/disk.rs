@@ -22,7 +22,8 @@ use super::segment::Stored;
 
 /// The files of a journal's directory. A trait, so that a test can bring a disk of its own.
 pub(super) trait Disk: Send + Sync {
-    /// A new live segment; the file is not there yet.
+    /// A new live segment. A file that is there is begun anew and never without its name: as the only one it tells, empty or
+    /// not, which position comes next.
     fn create(&self, path: &Path, journal: &str) -> Result<Box<dyn Live>, JournalError>;
     /// The live segment of an earlier process, everything in it made durable.
     fn reopen(&self, path: &Path, journal: &str) -> Result<Box<dyn Live>, JournalError>;
@@ -104,10 +105,9 @@ struct SqliteLive {
 
 impl Disk for SqliteDisk {
     fn create(&self, path: &Path, journal: &str) -> Result<Box<dyn Live>, JournalError> {
+        segment::empty(path)?;
         let connection = segment::create(path, journal, true)?;
-        if let Some(dir) = path.parent() {
-            segment::sync_dir(dir)?;
-        }
+        sync_dir_of(path)?;
         let path = path.to_owned();
         Ok(Box::new(SqliteLive { path, connection }))
     }
@@ -121,6 +121,8 @@ impl Disk for SqliteDisk {
                 .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         });
         synced.map_err(|source| JournalError::sqlite("recovering", path, source))?;
+        // Nor is its name on the disk when the process ended while it was beginning it.
+        sync_dir_of(path)?;
         Ok(Box::new(SqliteLive {
             path: opened.path,
             connection: opened.connection,
@@ -169,4 +171,8 @@ impl dyn Reading + '_ {
             detail,
         }
     }
+}
+
+fn sync_dir_of(path: &Path) -> Result<(), JournalError> {
+    path.parent().map_or(Ok(()), segment::sync_dir)
 }

@@ -31,6 +31,8 @@ pub(super) struct Listing {
     pub(super) segments: Vec<(Position, Kind)>,
     /// What a crash left behind.
     pub(super) left: Vec<PathBuf>,
+    /// The only segment is one whose beginning was cut off: here it begins.
+    pub(super) begun: Option<Position>,
 }
 
 /// Takes the directory for this process, until the file is dropped.
@@ -134,15 +136,24 @@ pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Listing, JournalError>
             (Kind::Live | Kind::Sealed, _) => segments.push((first, kind)),
         }
     }
-    // The process ended while it was beginning a segment: no table is in it, and nothing was ever written to it.
+    // The process ended while it was beginning a segment: no table is in it, and nothing of it was ever acknowledged.
+    let mut begun = None;
     if let Some(&(first, Kind::Live)) = segments.last() {
         let path = dir.join(segment::file_name(first, Kind::Live));
         if disk.is_unborn(&path) {
             segments.pop();
-            left.push(path);
+            if segments.is_empty() {
+                begun = Some(first);
+            } else {
+                left.push(path);
+            }
         }
     }
-    Ok(Listing { segments, left })
+    Ok(Listing {
+        segments,
+        left,
+        begun,
+    })
 }
 
 /// Opens every segment for a look at its ends. All belong to this journal, and none is missing between them.

@@ -102,11 +102,16 @@ impl Shared {
         options: JournalOptions,
         disk: Arc<dyn Disk>,
     ) -> Result<(Arc<Self>, Writer), JournalError> {
-        let Listing { segments, left } = open::list(&*disk, dir)?;
+        let Listing {
+            segments,
+            left,
+            begun,
+        } = open::list(&*disk, dir)?;
         let known = disk.id(dir)?;
         let fresh = known.is_none();
         let id = match (known, segments.first()) {
             (Some(id), Some(_)) => id,
+            (Some(id), None) if begun.is_some() => id,
             (Some(id), None) => {
                 let path = dir.join(open::ID_FILE);
                 return Err(JournalError::NoSegments { path, id });
@@ -117,16 +122,16 @@ impl Shared {
         };
         let catalog = open::survey(&*disk, dir, &id, &segments)?;
         let cursors = disk.cursors(dir, &id)?;
-        if let Some(from) = cursors.beyond(catalog.last()) {
+        let last = begun.map_or(catalog.last(), |first| Position(first.0.saturating_sub(1)));
+        if let Some(from) = cursors.beyond(last) {
             let (dir, to) = (dir.to_owned(), from);
-            let from = catalog.last().next();
+            let from = last.next();
             return Err(JournalError::Hole { dir, from, to });
         }
         for path in left {
             disk.remove(&path)?;
         }
         let stamper = Stamper::new(Arc::clone(&options.clock), catalog.received_last());
-        let last = catalog.last();
         let shared = Arc::new(Shared {
             files: Files::new(dir, id, disk, catalog),
             options,
@@ -158,6 +163,7 @@ impl Shared {
         let (mut segment, fresh) = match newest {
             Some(newest) if newest.kind == Kind::Live => (newest, false),
             Some(_) => return Ok(None),
+            // Over one that was only begun.
             None => (Segment::new(next, Kind::Live), true),
         };
         let path = segment.path(&self.files.dir);

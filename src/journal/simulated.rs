@@ -226,19 +226,22 @@ impl Disk for ModelDisk {
     fn create(&self, path: &Path, journal: &str) -> Result<Box<dyn Live>, JournalError> {
         let fault = self.next_write();
         let mut platter = self.platter();
-        assert!(
-            !platter.files.contains_key(path),
-            "a segment is begun over another"
-        );
+        if let Some(file) = platter.files.get_mut(path) {
+            // It is emptied first, which takes no space.
+            file.rows.clear();
+            file.durable = 0;
+            file.is_born = false;
+        }
         if fault == Some(WriteFault::Full) {
             return Err(Self::error("creating", path));
         }
+        let was_named = platter.files.get(path).is_some_and(|file| file.is_named);
         platter.opened += 1;
         let handle = platter.opened;
         let file = File {
             journal: journal.to_owned(),
             is_born: fault != Some(WriteFault::Torn),
-            is_named: fault.is_none(),
+            is_named: was_named || fault.is_none(),
             handle,
             ..File::default()
         };
@@ -267,6 +270,7 @@ impl Disk for ModelDisk {
         };
         file.durable = file.rows.len();
         file.is_poisoned = false;
+        file.is_named = true;
         file.handle = handle;
         Ok(Box::new(ModelLive {
             disk: self.clone(),

@@ -254,8 +254,7 @@ impl Writer {
         let files = &self.shared.files;
         let segment = Segment::new(first, Kind::Live);
         let path = segment.path(&files.dir);
-        // Only an attempt that failed can have left it: nothing at or after `first` was ever acknowledged.
-        files.disk.remove(&path)?;
+        // Only an attempt that failed can have left a file there: nothing at or after `first` was ever acknowledged.
         let live = files.disk.create(&path, &files.id)?;
         files.catalog().insert(segment);
         Ok(live)

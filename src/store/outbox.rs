@@ -56,6 +56,18 @@ impl Store {
         Ok(rows)
     }
 
+    /// Ends the leases of a channel, at the start of its only sender: what an earlier process had taken is due at once.
+    pub async fn release_outbox(&self, channel: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE outbox SET due = ?1 WHERE channel = ?2 AND state = 'pending' AND attempts > 0",
+        )
+        .bind(Timestamp::MIN.ms())
+        .bind(channel)
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
     /// Delivered: they are forgotten.
     pub async fn outbox_done(&self, ids: &[i64]) -> Result<(), StoreError> {
         for chunk in ids.chunks(PAGE_LIMIT) {

@@ -27,10 +27,10 @@ mod snapshots;
 mod store;
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
@@ -38,6 +38,8 @@ use schedule::Schedule;
 
 /// Schedules of a usual test run.
 const SCHEDULES: u64 = 2_000;
+/// So many broken ones are enough.
+const BROKEN: usize = 12;
 /// Lines of a story that are shown; the end is what matters.
 const STORY_LINES: usize = 150;
 
@@ -77,27 +79,30 @@ fn every_schedule_of_faults_keeps_the_promises() {
     }
     let count = number("FOREMEND_TEST_SCHEDULES").unwrap_or(SCHEDULES);
     let next = AtomicU64::new(0);
-    let is_over = AtomicBool::new(false);
-    let broken = Mutex::new(None);
+    let broken = Mutex::new(BTreeMap::new());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while !is_over.load(Ordering::Relaxed) {
+                while broken.lock().expect("nobody panicked").len() < BROKEN {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= count {
                         return;
                     }
                     if let Err(how) = run(seed) {
-                        is_over.store(true, Ordering::Relaxed);
-                        broken.lock().expect("nobody panicked").get_or_insert(how);
+                        broken.lock().expect("nobody panicked").insert(seed, how);
                     }
                 }
             });
         }
     });
-    if let Some(how) = broken.into_inner().expect("nobody panicked") {
-        panic!("{how}");
+    let broken = broken.into_inner().expect("nobody panicked");
+    let first_lines: Vec<&str> = broken
+        .values()
+        .filter_map(|how| how.lines().next())
+        .collect();
+    if let Some(how) = broken.values().next() {
+        panic!("{how}\n\nof {count}:\n{}", first_lines.join("\n"));
     }
 }
 
@@ -106,4 +111,23 @@ fn a_schedule_is_the_same_each_time() {
     for seed in 0..5 {
         assert_eq!(run(seed), run(seed));
     }
+}
+
+#[test]
+fn zz_timing() {
+    use crate::profile::Profiles;
+    let text = crate::telemetry::ProfileText {
+        name: "x-2.toml".into(),
+        text: include_str!("appliance.toml").into(),
+    };
+    let begin = std::time::Instant::now();
+    for _ in 0..20 {
+        Profiles::compile(std::slice::from_ref(&text), &[]).unwrap();
+    }
+    eprintln!("compile {:?}", begin.elapsed() / 20);
+    let begin = std::time::Instant::now();
+    for seed in 0..40 {
+        drop(run(seed));
+    }
+    eprintln!("run {:?}", begin.elapsed() / 40);
 }

@@ -25,6 +25,7 @@ use crate::daemon::effects::StoreBatch;
 use crate::daemon::effects::point_of;
 use crate::daemon::feed;
 use crate::daemon::feed::Feed;
+use crate::daemon::feed::OutboxTask;
 use crate::daemon::recover;
 use crate::daemon::series::CONSUMER;
 use crate::daemon::series::OUTBOX_LEASE_MS;
@@ -98,6 +99,7 @@ impl Process {
         let before = Position(handle.first().0.saturating_sub(1));
         let feed = Feed::new(saved?, before, now);
         handle.set_cursor(CONSUMER, feed.position())?;
+        around.store.release_outbox();
         let options = WriterOptions {
             lanes: 1,
             ..WriterOptions::default()
@@ -247,7 +249,15 @@ impl Process {
         if self.is_writing(around) {
             return;
         }
-        let now = self.feed.outbox_time(around.clock.wall());
+        let now = match self.feed.outbox_task(around.clock.wall()) {
+            OutboxTask::Take(now) => now,
+            OutboxTask::Forget(ids) => {
+                if around.store.outbox_done(ids).is_ok() {
+                    self.feed.forgotten();
+                }
+                return;
+            }
+        };
         let rows = around.store.take_outbox(OUTBOX_LIMIT, now, OUTBOX_LEASE_MS);
         if rows.is_empty() {
             return;
@@ -310,7 +320,7 @@ impl Process {
         );
         match self.writing.take() {
             Some((Points::Journal(through), _)) => self.feed.written(through),
-            Some((Points::Outbox(ids), _)) => around.store.outbox_done(&ids),
+            Some((Points::Outbox(ids), _)) => self.feed.delivered(ids),
             None => {}
         }
         false

@@ -44,6 +44,7 @@ pub(super) struct ModelStore {
 struct Delivery {
     item: OutboxItem,
     due: Timestamp,
+    is_taken: bool,
 }
 
 impl ModelStore {
@@ -117,7 +118,15 @@ impl ModelStore {
             if !is_known {
                 let id = i64::try_from(self.deliveries.len()).expect("a small number");
                 let (item, due) = (item.clone(), batch.received_at);
-                self.outbox.insert(id, Delivery { item, due });
+                let is_taken = false;
+                self.outbox.insert(
+                    id,
+                    Delivery {
+                        item,
+                        due,
+                        is_taken,
+                    },
+                );
             }
         }
         self.position = batch.position;
@@ -149,14 +158,25 @@ impl ModelStore {
         due.take(limit)
             .map(|(id, row)| {
                 row.due = now + lease_ms;
+                row.is_taken = true;
                 (*id, row.item.payload.clone())
             })
             .collect()
     }
 
-    pub(super) fn outbox_done(&mut self, ids: &[i64]) {
-        for id in ids {
-            self.outbox.remove(id);
+    pub(super) fn outbox_done(&mut self, ids: &[i64]) -> Result<(), StoreError> {
+        let fault = self.faults.pop_front();
+        if fault != Some(StoreFault::Before) {
+            for id in ids {
+                self.outbox.remove(id);
+            }
+        }
+        fault.map_or(Ok(()), |_| Err(unavailable()))
+    }
+
+    pub(super) fn release_outbox(&mut self) {
+        for row in self.outbox.values_mut().filter(|row| row.is_taken) {
+            row.due = Timestamp::MIN;
         }
     }
 
