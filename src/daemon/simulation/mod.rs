@@ -112,22 +112,3 @@ fn a_schedule_is_the_same_each_time() {
         assert_eq!(run(seed), run(seed));
     }
 }
-
-#[test]
-fn zz_timing() {
-    use crate::profile::Profiles;
-    let text = crate::telemetry::ProfileText {
-        name: "x-2.toml".into(),
-        text: include_str!("appliance.toml").into(),
-    };
-    let begin = std::time::Instant::now();
-    for _ in 0..20 {
-        Profiles::compile(std::slice::from_ref(&text), &[]).unwrap();
-    }
-    eprintln!("compile {:?}", begin.elapsed() / 20);
-    let begin = std::time::Instant::now();
-    for seed in 0..40 {
-        drop(run(seed));
-    }
-    eprintln!("run {:?}", begin.elapsed() / 40);
-}
