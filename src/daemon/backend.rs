@@ -16,6 +16,7 @@ use super::listener;
 use super::messages;
 use super::shared::Question;
 use super::shared::Shared;
+use super::tally::Tally;
 use super::view;
 use super::zones;
 use crate::decode::Context;
@@ -76,6 +77,8 @@ pub(super) struct DaemonBackend {
     pub(super) journal: Journal,
     pub(super) shared: Arc<Shared>,
     pub(super) questions: mpsc::Sender<Question>,
+    /// How the faults of each model stand.
+    pub(super) tally: Arc<Tally>,
     /// Knows the sources' settings, and nothing else: tells whose a message is.
     pub(super) sources: Arc<DecodeState>,
     /// The place's time zone.
@@ -230,11 +233,7 @@ impl Backend for DaemonBackend {
     }
 
     fn fault_counts(&self, model: &str) -> BoxFuture<'static, BTreeMap<SmolStr, FaultCounts>> {
-        let model = SmolStr::from(model);
-        let asked = self
-            .clone()
-            .ask(move |reply| Question::Model { model, reply });
-        async move { view::fault_counts(&asked.await.unwrap_or_default(), clock::wall()) }.boxed()
+        Arc::clone(&self.tally).of(model.into()).boxed()
     }
 
     fn messages(

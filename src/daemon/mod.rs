@@ -37,7 +37,10 @@ mod shared;
 
 mod stage;
 
+mod tally;
+
 mod traffic;
+
 mod understanding;
 
 mod upkeep;
@@ -73,6 +76,7 @@ use series::SeriesConsumer;
 use series::Stores;
 use shared::QUESTIONS_LIMIT;
 use shared::Shared;
+use tally::Tally;
 use worker::Parts;
 use worker::Worker;
 
@@ -250,6 +254,7 @@ impl Running {
             backend: Arc::new(DaemonBackend {
                 journal: journal.clone(),
                 shared: Arc::clone(&shared),
+                tally: Arc::new(Tally::new(questions.clone())),
                 questions,
                 sources: sources(&config),
                 timezone: config.settings.timezone.parse().unwrap_or(chrono_tz::UTC),

@@ -15,6 +15,7 @@ use super::metrics::Metrics;
 use super::traffic::TrafficLog;
 use crate::decode::DecodeView;
 use crate::detect::DeviceView;
+use crate::detect::Standings;
 use crate::intake::SourceStatus;
 use crate::intake::listener::ListenerStatus;
 use crate::pipeline::Answer;
@@ -40,10 +41,11 @@ pub(super) enum Question {
         devices: Vec<DeviceId>,
         reply: oneshot::Sender<Vec<Option<Presence>>>,
     },
-    /// What detection knows of every device of a model.
-    Model {
+    /// How the faults of some devices of a model stand: of the next few after this one, in order.
+    Standings {
         model: SmolStr,
-        reply: oneshot::Sender<Vec<DeviceView>>,
+        after: Option<DeviceId>,
+        reply: oneshot::Sender<Vec<Standings>>,
     },
     /// What became of the action at a position, once it is in the store.
     Answer {

@@ -179,7 +179,7 @@ impl Stage {
 
     /// How long until the journal should have a tick, in ms; not above zero: now. The journal's time goes on from the newest record,
     /// also when the wall clock was set back.
-    pub(super) fn until_tick(&self, now: i64) -> i64 {
+    pub(super) fn until_tick(&mut self, now: i64) -> i64 {
         let Some(last) = self.pipeline.last_received_at() else {
             return TICK_EVERY_MS;
         };

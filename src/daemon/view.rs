@@ -7,7 +7,6 @@ use smol_str::SmolStr;
 use super::shared::Known;
 use crate::detect::Blind;
 use crate::detect::DeriveView;
-use crate::detect::DeviceView;
 use crate::detect::FaultState;
 use crate::detect::FaultView;
 use crate::detect::SignalView;
@@ -17,10 +16,8 @@ use crate::profile::Program;
 use crate::profile::Signal;
 use crate::profile::SignalKind;
 use crate::profile::StaleAfter;
-use crate::telemetry::DAY_MS;
 use crate::telemetry::DeviceId;
 use crate::telemetry::Timestamp;
-use crate::web::FaultCounts;
 use crate::web::LiveClock;
 use crate::web::LiveDerive;
 use crate::web::LiveDevice;
@@ -28,9 +25,6 @@ use crate::web::LiveFault;
 use crate::web::LiveSignal;
 use crate::web::SignalState;
 use crate::web::Unwritten;
-
-/// How far back a device counts in the numbers of a profile (DESIGN section 10).
-const COUNTED_MS: i64 = 30 * DAY_MS;
 
 /// A device for the API.
 pub(super) fn live(known: &Known, program: Option<&Program>, now: Timestamp) -> LiveDevice {
@@ -147,7 +141,7 @@ fn shown(value: f64, rule: &Signal) -> String {
 fn live_fault(fault: &FaultView) -> LiveFault {
     LiveFault {
         fault: fault.fault.clone(),
-        state: state(fault).into(),
+        state: state(fault.state, fault.blind.as_ref()).into(),
         stage: fault.stage,
         since: fault.since,
         why: fault.blind.as_ref().map(Blind::text),
@@ -159,8 +153,8 @@ fn live_fault(fault: &FaultView) -> LiveFault {
 }
 
 /// What people call the state: a fault that only needs more values is learning, one that more values would not help is blind.
-const fn state(fault: &FaultView) -> &'static str {
-    match (fault.state, &fault.blind) {
+pub(super) const fn state(state: FaultState, blind: Option<&Blind>) -> &'static str {
+    match (state, blind) {
         (FaultState::Learning | FaultState::Normal, Some(Blind::Learning(_)))
         | (FaultState::Learning, None) => "learning",
         (FaultState::Learning | FaultState::Normal, Some(_)) => "blind",
@@ -169,34 +163,4 @@ const fn state(fault: &FaultView) -> &'static str {
         (FaultState::Active, _) => "active",
         (FaultState::Clearing, _) => "clearing",
     }
-}
-
-/// For each fault, how the devices that were heard of within 30 days stand.
-pub(super) fn fault_counts(views: &[DeviceView], now: Timestamp) -> BTreeMap<SmolStr, FaultCounts> {
-    let mut counts: BTreeMap<SmolStr, FaultCounts> = BTreeMap::new();
-    let recent = |view: &&DeviceView| {
-        view.last_heard
-            .is_some_and(|heard| now.since(heard) <= COUNTED_MS)
-    };
-    for fault in views.iter().filter(recent).flat_map(|view| &view.faults) {
-        let count = counts.entry(fault.fault.clone()).or_default();
-        match state(fault) {
-            "learning" => count.learning += 1,
-            "blind" => {
-                count.blind += 1;
-                let reason = fault.blind.as_ref().map_or("", Blind::code);
-                *count.blind_by.entry(reason.into()).or_default() += 1;
-            }
-            "pending" => {
-                count.judged += 1;
-                count.pending += 1;
-            }
-            "active" | "clearing" => {
-                count.judged += 1;
-                count.active += 1;
-            }
-            _ => count.judged += 1,
-        }
-    }
-    counts
 }

@@ -41,6 +41,8 @@ const BATCH_BYTES: usize = 4 << 20;
 const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Answers to actions are kept for those who ask later; the oldest go when there are more.
 const ANSWERS_KEPT: usize = 1_024;
+/// Devices whose faults are told at once: some milliseconds, during which the pipeline waits.
+pub(super) const STANDINGS_LIMIT: usize = 100;
 /// Shortest wait between two looks at the clock, so that a tick on its way is not asked for again and again.
 const SHORTEST_LOOK: Duration = Duration::from_millis(100);
 
@@ -243,7 +245,7 @@ impl Worker {
         }
     }
 
-    fn until_next_look(&self) -> Duration {
+    fn until_next_look(&mut self) -> Duration {
         let wait = self.stage.until_tick(clock::monotonic_ms());
         Duration::from_millis(u64::try_from(wait).unwrap_or(0)).max(SHORTEST_LOOK)
     }
@@ -267,19 +269,16 @@ impl Worker {
                     .collect();
                 drop(reply.send(heard));
             }
-            Question::Model { model, reply } => {
-                let devices: Vec<_> = self
-                    .stage
-                    .pipeline()
-                    .devices()
-                    .filter(|device| device.model() == model)
-                    .cloned()
-                    .collect();
-                let views = devices
-                    .iter()
-                    .filter_map(|device| self.stage.pipeline().device(device))
-                    .collect();
-                drop(reply.send(views));
+            Question::Standings {
+                model,
+                after,
+                reply,
+            } => {
+                let found =
+                    self.stage
+                        .pipeline()
+                        .standings(&model, after.as_ref(), STANDINGS_LIMIT);
+                drop(reply.send(found));
             }
             Question::Answer { position, reply }
                 if self.stage.pipeline().position() >= position =>

@@ -151,7 +151,11 @@ fn one_less(path: &str, depth_left: usize) -> Result<usize, Rejection> {
     })
 }
 
-fn check_path(path: &str) -> Result<(), Rejection> {
+/// Whether a path may name a reading.
+///
+/// # Errors
+/// `invalid_shape`.
+pub(super) fn check_path(path: &str) -> Result<(), Rejection> {
     if path.is_empty() {
         return Err(unnamed());
     }
@@ -162,7 +166,8 @@ fn check_path(path: &str) -> Result<(), Rejection> {
             path.len()
         )));
     }
-    if path.chars().any(char::is_control) {
+    let plain = path.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if !plain && path.chars().any(char::is_control) {
         return Err(shape(format!(
             "the path {} holds a control character",
             brief(path)
@@ -194,7 +199,8 @@ pub(super) fn brief(text: &str) -> String {
     format!("'{cut}{dots}'")
 }
 
-fn keep_last(readings: &mut Vec<Reading>) {
+/// Of readings with the same path the last one stays.
+pub(super) fn keep_last(readings: &mut Vec<Reading>) {
     if readings.len() <= FEW {
         let mut at = 0;
         while at < readings.len() {

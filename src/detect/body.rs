@@ -45,7 +45,7 @@ pub(super) struct NodeSlot {
 }
 
 /// All slots of a device.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Body {
     /// By signal.
     pub(super) signals: Vec<SignalState>,
@@ -60,6 +60,7 @@ pub(super) struct Body {
     /// By fault.
     pub(super) faults: Vec<FaultSlot>,
     /// Limits, resolved for hardware and region, in base units.
+    #[serde(skip)]
     pub(super) limits: Vec<f64>,
     /// The device is on the air, as far as it said.
     pub(super) online: bool,

@@ -2,7 +2,10 @@
 //!
 //! Leaves each device's own part to `absence` and `command`. Invariant: no control by itself makes a fault rise.
 
+use std::ops::Bound;
+
 use super::detector::{DetectOut, Detector};
+use super::device::Device;
 use super::event::DetectCommand;
 use crate::telemetry::{Control, DeviceAction, DeviceId, Timestamp};
 
@@ -42,7 +45,7 @@ impl Detector {
     /// for what is due: nothing inside the span is.
     pub fn started(&mut self, last: Option<Timestamp>, now: Timestamp) {
         let from = last.unwrap_or(now).ms();
-        let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
+        let ids: Vec<DeviceId> = self.devices.ids().cloned().collect();
         for id in ids {
             if let Some(device) = self.devices.get_mut(&id) {
                 device.blind_from(from);
@@ -96,9 +99,14 @@ impl Detector {
     }
 
     fn of_source(&self, source: &str) -> Vec<DeviceId> {
+        self.those(|device| device.head.source == source)
+    }
+
+    /// The devices of which this is true, in order.
+    fn those(&self, wanted: impl Fn(&Device) -> bool) -> Vec<DeviceId> {
         self.devices
-            .iter()
-            .filter(|(_, device)| device.head.source == source)
+            .range(Bound::Unbounded, wanted)
+            .filter(|(_, wanted)| *wanted)
             .map(|(id, _)| id.clone())
             .collect()
     }
@@ -110,7 +118,7 @@ impl Detector {
             return;
         }
         self.fire_until(from, out);
-        let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
+        let ids: Vec<DeviceId> = self.devices.ids().cloned().collect();
         for id in ids {
             if let Some(device) = self.devices.get_mut(&id) {
                 device.shift(by);
@@ -130,13 +138,7 @@ impl Detector {
         if !changed {
             return;
         }
-        let ids: Vec<DeviceId> = self
-            .devices
-            .iter()
-            .filter(|(_, device)| device.head.identity.via.as_deref() == Some(serial))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in ids {
+        for id in self.those(|device| device.head.identity.via.as_deref() == Some(serial)) {
             if let Some(device) = self.devices.get_mut(&id) {
                 device.mute(down, now.ms());
             }

@@ -5,16 +5,18 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use smol_str::SmolStr;
 
 use super::device::{Around, Device};
+use super::devices::Devices;
 use super::event::{DerivedValue, DetectCommand, FaultEvent};
 use super::plan::Plan;
 use super::snapshot::RestoreError;
-use super::view::DeviceView;
+use super::view::{DeviceView, FaultStanding};
 use super::zones::Zones;
 use crate::profile::{DeriveIdx, Profiles, SessionIdx};
 use crate::telemetry::{DeviceId, SECOND_MS, Telemetry, Timestamp, ZoneTable};
@@ -35,18 +37,31 @@ pub struct DetectOut {
     pub alerts: Vec<String>,
 }
 
+/// How the faults of a device stand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standings {
+    /// Whose.
+    pub device: DeviceId,
+    /// Its last message that carried records, by the journal's time.
+    pub last_heard: Option<Timestamp>,
+    /// Its faults, in the profile's order; those that are off are left out.
+    pub faults: Vec<FaultStanding>,
+}
+
 /// The state of detection.
 #[derive(Debug, Default)]
 pub struct Detector {
     pub(super) plans: BTreeMap<SmolStr, Arc<Plan>>,
     pub(super) zones: Zones,
-    pub(super) devices: BTreeMap<DeviceId, Device>,
+    pub(super) devices: Devices,
+    /// When which device wants to be looked at; an entry may be earlier than the device's own `due`, never later.
     pub(super) due: BTreeSet<(Timestamp, DeviceId)>,
     /// Sources that are down or not yet up again.
     pub(super) down: BTreeSet<SmolStr>,
     /// Serials of gateways that are offline.
     pub(super) gateways_down: BTreeSet<SmolStr>,
-    pub(super) dirty: BTreeSet<DeviceId>,
+    /// Devices whose rows changed, those that were forgotten among them; a device may stand here twice.
+    pub(super) dirty: Vec<DeviceId>,
     pub(super) alerts: Vec<String>,
     /// Faults in shadow are told like live ones: for the cases of profiles.
     pub(super) tell_shadow: bool,
@@ -72,6 +87,16 @@ impl Detector {
         }
     }
 
+    /// For tests: at most so many devices stand open, the others are packed.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_open_limit(limit: usize) -> Self {
+        Self {
+            devices: Devices::new(limit),
+            ..Self::default()
+        }
+    }
+
     /// For the cases of profiles: faults in shadow are told like live ones.
     #[must_use]
     pub fn telling_shadow() -> Self {
@@ -93,9 +118,10 @@ impl Detector {
     ) {
         self.fire_until(now, out);
         let plan = self.plans.get(device.model()).cloned();
-        self.devices
-            .entry(device.clone())
-            .or_insert_with(|| Device::new(device.clone(), "case", plan));
+        if !self.devices.has(device) {
+            self.devices
+                .insert(Device::new(device.clone(), "case", plan));
+        }
         self.judge(device, now, out, |state, around| {
             state.ended(now.ms(), session, derives, around);
         });
@@ -118,7 +144,7 @@ impl Detector {
             })
             .collect();
         self.plans = plans;
-        let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
+        let ids: Vec<DeviceId> = self.devices.ids().cloned().collect();
         for id in ids {
             let new = self.plans.get(id.model()).cloned();
             let Some(device) = self.devices.get_mut(&id) else {
@@ -151,7 +177,7 @@ impl Detector {
     /// Puts time zones in force.
     pub fn zones(&mut self, site_timezone: &str, zones: &ZoneTable) {
         self.zones = Zones::new(site_timezone, zones);
-        let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
+        let ids: Vec<DeviceId> = self.devices.ids().cloned().collect();
         for id in ids {
             self.schedule(&id);
         }
@@ -174,10 +200,12 @@ impl Detector {
         if plan.is_none() && id.model() != GATEWAY {
             return;
         }
-        let device = self
-            .devices
-            .entry(id.clone())
-            .or_insert_with(|| Device::new(id.clone(), source, plan));
+        if !self.devices.has(id) {
+            self.devices.insert(Device::new(id.clone(), source, plan));
+        }
+        let Some(device) = self.devices.get_mut(id) else {
+            return;
+        };
         if device.head.source != source {
             // What we missed elsewhere is over for it: it speaks here now.
             device.head.source = source.into();
@@ -229,8 +257,31 @@ impl Detector {
     }
 
     /// When something next comes due.
-    pub fn next_due(&self) -> Option<Timestamp> {
+    pub fn next_due(&mut self) -> Option<Timestamp> {
+        self.settle_due();
+        self.earliest_due()
+    }
+
+    /// A moment before which nothing comes due: [`Self::next_due`], or an earlier one, that of a device whose own has moved away
+    /// since. Firing at it files that device anew.
+    pub fn earliest_due(&self) -> Option<Timestamp> {
         self.due.first().map(|(due, _)| *due)
+    }
+
+    /// Files those anew whose due time has moved away, as far as they stand in front.
+    fn settle_due(&mut self) {
+        while let Some((filed, id)) = self.due.first() {
+            let (filed, id) = (*filed, id.clone());
+            let due = self.devices.due_mut(&id);
+            if due.as_ref().is_some_and(|due| due.at == Some(filed)) {
+                return;
+            }
+            if let Some(due) = due {
+                due.filed = None;
+            }
+            self.due.pop_first();
+            self.file(&id);
+        }
     }
 
     /// Looks at everything that is due at `due`, device by device. What was due before is looked at first, at its own time.
@@ -240,20 +291,37 @@ impl Detector {
 
     /// What there is to show of a device.
     pub fn view(&self, device: &DeviceId) -> Option<DeviceView> {
-        self.devices.get(device).map(Device::view)
+        self.devices.look(device, Device::view)
+    }
+
+    /// How the faults of the devices of a model stand, of at most `limit` devices after `after` in order; each with when it was
+    /// last heard.
+    pub fn standings(&self, model: &str, after: Option<&DeviceId>, limit: usize) -> Vec<Standings> {
+        let first = format!("{model}/");
+        let from = after.map_or(Bound::Included(&*first), |id| Bound::Excluded(id.as_str()));
+        self.devices
+            .range(from, |device| (device.last_heard(), device.standings()))
+            .take_while(|(id, _)| id.model() == model)
+            .take(limit)
+            .map(|(id, (last_heard, faults))| Standings {
+                device: id.clone(),
+                last_heard,
+                faults,
+            })
+            .collect()
     }
 
     /// All devices, in order.
     pub fn devices(&self) -> impl Iterator<Item = &DeviceId> {
-        self.devices.keys()
+        self.devices.ids()
     }
 
-    /// State rows that changed since the last call; `None` where the device was forgotten.
+    /// State rows that changed since the last call, in order of the devices; `None` where the device was forgotten.
     pub fn take_dirty(&mut self) -> Vec<(DeviceId, Option<Vec<u8>>)> {
-        std::mem::take(&mut self.dirty)
-            .into_iter()
+        let ids: BTreeSet<DeviceId> = std::mem::take(&mut self.dirty).into_iter().collect();
+        ids.into_iter()
             .map(|id| {
-                let row = self.devices.get(&id).map(Device::save);
+                let row = self.devices.row(&id);
                 (id, row)
             })
             .collect()
@@ -273,7 +341,7 @@ impl Detector {
         if device.model() == GATEWAY && state.head.online == Some(false) {
             self.gateways_down.insert(device.serial().into());
         }
-        self.devices.insert(device.clone(), state);
+        self.devices.insert(state);
         self.schedule(device);
         Ok(())
     }
@@ -293,14 +361,20 @@ impl Detector {
     }
 
     pub(super) fn fire_until(&mut self, until: Timestamp, out: &mut DetectOut) {
-        while let Some((due, id)) = self.due.first().cloned() {
-            if due > until {
-                break;
+        while self.due.first().is_some_and(|(due, _)| *due <= until) {
+            let Some((due, id)) = self.due.pop_first() else {
+                return;
+            };
+            let Some(filed) = self.devices.due_mut(&id) else {
+                continue;
+            };
+            filed.filed = None;
+            if filed.at != Some(due) {
+                // What it was filed for came sooner, or is later by now.
+                self.file(&id);
+                continue;
             }
-            self.due.pop_first();
-            if let Some(device) = self.devices.get_mut(&id) {
-                device.due = None;
-            }
+            filed.at = None;
             let asked = (self.test_panic.as_ref())
                 .is_some_and(|(model, what)| model == id.model() && what == "due");
             self.judge(&id, due, out, |device, around| {
@@ -313,14 +387,9 @@ impl Detector {
 
     /// What fired is not due again at the same moment, whatever the rules say: no state can keep the daemon in one instant.
     fn insist_on_progress(&mut self, id: &DeviceId, fired: Timestamp) {
-        let Some(device) = self.devices.get_mut(id) else {
-            return;
-        };
-        if let Some(due) = device.due.filter(|due| *due <= fired) {
-            self.due.remove(&(due, id.clone()));
-            let later = fired + SECOND_MS;
-            self.due.insert((later, id.clone()));
-            device.due = Some(later);
+        let due = self.devices.due_mut(id).and_then(|due| due.at);
+        if due.is_some_and(|due| due <= fired) {
+            self.reschedule(id, Some(fired + SECOND_MS));
         }
     }
 
@@ -342,7 +411,7 @@ impl Detector {
     fn judged(&mut self, id: &DeviceId, done: Judged, out: &mut DetectOut) {
         match done {
             Ok(due) => {
-                self.dirty.insert(id.clone());
+                self.changed(id);
                 self.reschedule(id, due);
             }
             Err(panic) => self.freeze(id, panic.as_ref(), out),
@@ -351,8 +420,15 @@ impl Detector {
 
     /// After a change: what is due next, and that it must be saved.
     pub(super) fn after(&mut self, id: &DeviceId) {
-        self.dirty.insert(id.clone());
+        self.changed(id);
         self.schedule(id);
+    }
+
+    /// Its row must be saved.
+    fn changed(&mut self, id: &DeviceId) {
+        if self.devices.soil(id) {
+            self.dirty.push(id.clone());
+        }
     }
 
     pub(super) fn schedule(&mut self, id: &DeviceId) {
@@ -364,31 +440,47 @@ impl Detector {
     }
 
     fn reschedule(&mut self, id: &DeviceId, due: Option<Timestamp>) {
-        let Some(device) = self.devices.get_mut(id) else {
+        let Some(known) = self.devices.due_mut(id) else {
             return;
         };
-        if due == device.due {
+        if known.at != due {
+            known.at = due;
+            // Most messages move what is due further away: then it is filed anew when its old time comes, not for each of them.
+            let filed = known.filed;
+            if due.is_some_and(|due| filed.is_none_or(|filed| due < filed)) {
+                self.file(id);
+            }
+        }
+    }
+
+    /// Files the device under when it is due.
+    fn file(&mut self, id: &DeviceId) {
+        let Some(known) = self.devices.due_mut(id) else {
             return;
+        };
+        if let Some(filed) = std::mem::replace(&mut known.filed, known.at) {
+            self.due.remove(&(filed, id.clone()));
         }
-        if let Some(old) = device.due {
-            self.due.remove(&(old, id.clone()));
+        if let Some(due) = known.at {
+            self.due.insert((due, id.clone()));
         }
-        if let Some(new) = due {
-            self.due.insert((new, id.clone()));
-        }
-        device.due = due;
     }
 
     pub(super) fn forget(&mut self, id: &DeviceId) {
-        if let Some(device) = self.devices.remove(id) {
-            if let Some(due) = device.due {
-                self.due.remove(&(due, id.clone()));
+        if let Some(due) = self.devices.remove(id) {
+            if let Some(filed) = due.filed {
+                self.due.remove(&(filed, id.clone()));
             }
-            self.dirty.insert(id.clone());
+            self.dirty.push(id.clone());
         }
     }
 
     fn hand_out_alerts(&mut self, out: &mut DetectOut) {
+        for device in self.devices.take_lost() {
+            self.alerts.push(format!(
+                "{device}: what was remembered of it could not be read back; it learns anew"
+            ));
+        }
         self.alerts.truncate(ALERT_LIMIT);
         out.alerts.append(&mut self.alerts);
     }

@@ -10,6 +10,7 @@ use smol_str::SmolStr;
 
 use super::body::{Body, NEVER, Pass};
 use super::detector::DetectOut;
+use super::devices::Due;
 use super::event::DerivedValue;
 use super::plan::Plan;
 use super::snapshot::Slot;
@@ -100,8 +101,14 @@ pub(super) struct Device {
     pub(super) body: Body,
     /// State read from disk whose rules are not there (yet).
     pub(super) loose: Vec<Slot>,
-    /// When something next comes due, by the journal's time.
-    pub(super) due: Option<Timestamp>,
+    /// When it wants to be looked at.
+    pub(super) due: Due,
+    /// What [`Device::moments`] would find next, as worked out after the last change: every change ends with asking what is due.
+    pub(super) ahead: Option<Option<i64>>,
+    /// Changed since its row was taken.
+    pub(super) dirty: bool,
+    /// Asked for since it last came up for packing.
+    pub(super) used: bool,
 }
 
 /// What a look needs from outside the device.
@@ -150,13 +157,19 @@ impl Device {
             plan,
             body,
             loose: Vec::new(),
-            due: None,
+            due: Due::default(),
+            ahead: None,
+            dirty: false,
+            used: false,
         }
     }
 
     /// Takes a message.
     pub(super) fn message(&mut self, telemetry: &Telemetry, around: &mut Around<'_>) {
         self.touch(around.now);
+        if telemetry.identity.is_some() || telemetry.availability.is_some() {
+            self.ahead = None;
+        }
         if let Some(identity) = &telemetry.identity {
             self.identify(identity);
         }
@@ -370,6 +383,7 @@ impl Device {
 
     /// One look at everything.
     pub(super) fn look(&mut self, plan: &Plan, pass: &mut Pass, around: &mut Around<'_>) {
+        self.ahead = None;
         pass.j = around.now;
         if !pass.past {
             pass.whole |= std::mem::take(&mut self.head.unsettled);

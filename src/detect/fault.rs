@@ -202,20 +202,13 @@ pub(super) fn held_back(plan: &Plan, body: &Body, at: FaultIdx) -> Option<FaultI
             .get(*by)
             .is_some_and(|slot| slot.active.is_some())
     });
+    let sensors = plan.sensors.get(at)?;
     inhibitor.or_else(|| {
-        plan.program
-            .faults
-            .iter()
-            .enumerate()
-            .position(|(by, sensor)| {
-                by != at
-                    && !sensor.sensor_of.is_empty()
-                    && body
-                        .faults
-                        .get(by)
-                        .is_some_and(|slot| slot.active.is_some() || slot.pending)
-                    && sensor.sensor_of.iter().any(|s| fault.signals.contains(s))
-            })
+        sensors.iter().copied().find(|by| {
+            body.faults
+                .get(*by)
+                .is_some_and(|slot| slot.active.is_some() || slot.pending)
+        })
     })
 }
 

@@ -24,6 +24,8 @@ mod detector;
 
 mod device;
 
+mod devices;
+
 mod distance;
 
 mod eval;
@@ -64,11 +66,11 @@ mod zones;
 
 pub use blind::{Blind, Learning};
 pub(crate) use detector::panic_text;
-pub use detector::{DetectOut, Detector};
+pub use detector::{DetectOut, Detector, Standings};
 pub use distance::{HoldView, OwnNormal, StageView, TermView};
 pub use event::{DerivedValue, DetectCommand, Evidence, FaultEvent, FaultEventKind};
 pub use snapshot::RestoreError;
-pub use view::{DeriveView, DeviceView, FaultState, FaultView, SignalView};
+pub use view::{DeriveView, DeviceView, FaultStanding, FaultState, FaultView, SignalView};
 
 #[cfg(test)]
 mod tests;

@@ -102,6 +102,8 @@ pub(super) struct Plan {
     pub(super) faults: Vec<Deps>,
     /// Faults in the order of judgement: those that others look at first.
     pub(super) order: Vec<FaultIdx>,
+    /// By fault: the sensor verdicts on a signal that it reads.
+    pub(super) sensors: Vec<Vec<FaultIdx>>,
     /// Nodes with a hold over time.
     pub(super) holds: Vec<NodeIdx>,
     /// Silences that a condition compares with a limit.
@@ -161,6 +163,7 @@ impl Plan {
                 .map(|session| matches!(session.start, Cond::Event(_)))
                 .collect(),
             order,
+            sensors: sensors(&program),
             holds: pick(|kind| matches!(kind, NodeKind::HeldFor { .. })),
             silences: silences(&program),
             has_day: program.derives.iter().any(|d| matches!(d.per, Per::Day)),
@@ -314,6 +317,24 @@ fn each(cond: &Cond, visit: &mut impl FnMut(&Cond)) {
         }
         _ => {}
     }
+}
+
+/// For each fault, the others that are verdicts on a sensor whose signal it reads.
+fn sensors(program: &Program) -> Vec<Vec<FaultIdx>> {
+    let reads = |at: FaultIdx, sensor: FaultIdx| {
+        let (Some(fault), Some(by)) = (program.faults.get(at), program.faults.get(sensor)) else {
+            return false;
+        };
+        at != sensor
+            && by
+                .sensor_of
+                .iter()
+                .any(|signal| fault.signals.contains(signal))
+    };
+    let all = 0..program.faults.len();
+    all.clone()
+        .map(|at| all.clone().filter(|sensor| reads(at, *sensor)).collect())
+        .collect()
 }
 
 /// Faults by name of what they look at first; the order of the profile otherwise. A cycle (refused by the compiler) ends in

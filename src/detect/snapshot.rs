@@ -15,7 +15,9 @@ use crate::profile::RuleState;
 use crate::telemetry::DeviceId;
 
 /// The form of the bytes. A release reads this one and the one before it.
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
+/// The form before: the same but for the values of windows, which then learn anew.
+const FORMAT_BEFORE: u16 = 1;
 
 /// The bytes are not a device's state.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -98,15 +100,21 @@ impl Device {
         let damaged = || RestoreError::Damaged { device: id.clone() };
         let (format, rest) = bytes.split_first_chunk::<2>().ok_or_else(damaged)?;
         let found = u16::from_le_bytes(*format);
-        if found != FORMAT {
+        if found != FORMAT && found != FORMAT_BEFORE {
             return Err(RestoreError::Format { device: id, found });
         }
-        let (check, head, slots): (u64, Vec<u8>, Vec<Slot>) =
+        let (check, head, mut slots): (u64, Vec<u8>, Vec<Slot>) =
             postcard::from_bytes(rest).map_err(|_| damaged())?;
         if sum(&head) != check {
             return Err(damaged());
         }
         let head: Head = postcard::from_bytes(&head).map_err(|_| damaged())?;
+        if found == FORMAT_BEFORE {
+            slots.retain(|slot| slot.kind != SlotKind::Node);
+            alerts.push(format!(
+                "{id}: its windows were saved by an earlier release; they learn anew"
+            ));
+        }
         let mut device = Self::new(id, &head.source, None);
         device.head = head;
         device.loose = slots;
@@ -211,38 +219,55 @@ fn slots(plan: &Plan, body: &Body) -> Vec<Slot> {
     slots
 }
 
+/// Where the next slot of each kind is expected: slots are written in the order of the rules.
+#[derive(Default)]
+struct Next {
+    signal: usize,
+    event: usize,
+    session: usize,
+    derive: usize,
+    node: usize,
+}
+
 /// Puts slots where their rules are; how many could not be read.
 fn fill(plan: &Plan, body: &mut Body, slots: &[Slot]) -> usize {
     let program = &plan.program;
+    let mut next = Next::default();
     let mut unreadable = 0;
     for slot in slots {
+        let same = |hash: Option<u64>| hash == Some(slot.hash);
         let read = match slot.kind {
             SlotKind::Signal => put(
                 slot,
-                program.signals.iter().map(|rule| rule.hash == slot.hash),
+                &mut next.signal,
+                |at| same(program.signals.get(at).map(|rule| rule.hash)),
                 &mut body.signals,
             ),
             SlotKind::Event => put(
                 slot,
-                program
-                    .events
-                    .iter()
-                    .map(|rule| Some(&rule.path) == slot.name.as_ref()),
+                &mut next.event,
+                |at| {
+                    let rule = program.events.get(at);
+                    rule.is_some_and(|rule| Some(&rule.path) == slot.name.as_ref())
+                },
                 &mut body.events,
             ),
             SlotKind::Session => put(
                 slot,
-                program.sessions.iter().map(|rule| rule.hash == slot.hash),
+                &mut next.session,
+                |at| same(program.sessions.get(at).map(|rule| rule.hash)),
                 &mut body.sessions,
             ),
             SlotKind::Derive => put(
                 slot,
-                program.derives.iter().map(|rule| rule.hash == slot.hash),
+                &mut next.derive,
+                |at| same(program.derives.get(at).map(|rule| rule.hash)),
                 &mut body.derives,
             ),
             SlotKind::Node => put(
                 slot,
-                program.nodes.iter().map(|rule| rule.hash == slot.hash),
+                &mut next.node,
+                |at| same(program.nodes.get(at).map(|rule| rule.hash)),
                 &mut body.nodes,
             ),
             SlotKind::Fault => fault(plan, body, slot),
@@ -252,15 +277,25 @@ fn fill(plan: &Plan, body: &mut Body, slots: &[Slot]) -> usize {
     unreadable
 }
 
-/// Reads a state into every slot of its rule. False when it could not be read.
+/// Reads a state into the slot where it is expected, or else into every slot of its rule. False when it could not be read.
 fn put<T: DeserializeOwned + Clone>(
     from: &Slot,
-    wanted: impl Iterator<Item = bool>,
+    next: &mut usize,
+    wanted: impl Fn(usize) -> bool,
     into: &mut [T],
 ) -> bool {
+    let expected = *next;
+    *next += 1;
+    if wanted(expected) {
+        let (Some(state), Some(slot)) = (from.read(), into.get_mut(expected)) else {
+            return false;
+        };
+        *slot = state;
+        return true;
+    }
     let mut state = None;
-    for (wanted, slot) in wanted.zip(into) {
-        if !wanted {
+    for (at, slot) in into.iter_mut().enumerate() {
+        if !wanted(at) {
             continue;
         }
         if state.is_none() {

@@ -3,6 +3,8 @@
 //! Leaves the look itself to `device`. Invariant: nothing comes due inside a blind span, and nothing from receipt while the device
 //! is catching up.
 
+use std::sync::Arc;
+
 use super::body::{NEVER, Pass};
 use super::device::{Around, CATCH_UP_MS, CATCH_UP_QUIET_MS, Device};
 use super::plan::Plan;
@@ -56,10 +58,9 @@ impl Device {
     pub(super) fn moments(&mut self, plan: &Plan, to: i64, late: bool, around: &mut Around<'_>) {
         for _ in 0..MOMENT_LIMIT {
             let clock = self.head.clock;
-            let next = [self.next_stale(plan, clock), self.next_moment(plan, clock)]
-                .into_iter()
-                .flatten()
-                .min();
+            let next = self.ahead.take().unwrap_or_else(|| {
+                earlier(self.next_stale(plan, clock), self.next_moment(plan, clock))
+            });
             let Some(moment) = next.filter(|moment| *moment < to) else {
                 break;
             };
@@ -161,8 +162,10 @@ impl Device {
     }
 
     /// When something next comes due, by the journal's time. Nothing does inside a blind span.
-    pub(super) fn next_due(&self, zones: &Zones) -> Option<Timestamp> {
-        let plan = self.plan.as_ref()?;
+    pub(super) fn next_due(&mut self, zones: &Zones) -> Option<Timestamp> {
+        self.ahead = None;
+        let plan = Arc::clone(self.plan.as_ref()?);
+        let plan = &*plan;
         if self.head.frozen || self.head.blind.is_some_and(|blind| !blind.up) {
             return None;
         }
@@ -172,14 +175,11 @@ impl Device {
             .map(|state| (state.last + CATCH_UP_QUIET_MS).min(state.began + CATCH_UP_MS));
         let timed = if self.timers_run() {
             let clock = self.head.clock;
-            let stale = if plan.wakes_on_stale {
-                self.next_stale(plan, clock)
-            } else {
-                None
-            };
+            let (stale, moment) = (self.next_stale(plan, clock), self.next_moment(plan, clock));
+            self.ahead = Some(earlier(stale, moment));
             [
-                self.next_moment(plan, clock),
-                stale,
+                moment,
+                stale.filter(|_| plan.wakes_on_stale),
                 self.day_due(plan, zones),
             ]
             .into_iter()
@@ -223,5 +223,13 @@ impl Device {
                     .due(limit, cadence)
                     .filter(|due| *due > self.head.touched)
             })
+    }
+}
+
+/// The earlier of two moments that may not come.
+fn earlier(a: Option<i64>, b: Option<i64>) -> Option<i64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, None) | (None, one) => one,
     }
 }

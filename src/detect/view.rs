@@ -9,9 +9,9 @@ use super::body::{NEVER, Pass};
 use super::device::Device;
 use super::distance::{self, StageView};
 use super::eval::Eval;
-use super::fault::eval;
+use super::fault::{FaultSlot, eval};
 use super::plan::Plan;
-use crate::profile::{RuleState, Stage};
+use crate::profile::{Fault, RuleState, Stage};
 use crate::telemetry::{Identity, Timestamp};
 
 /// The state of a fault, as people know it.
@@ -78,6 +78,17 @@ pub struct FaultView {
     pub shadow: bool,
 }
 
+/// How a fault stands, without the terms behind it: what is counted over a fleet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultStanding {
+    /// Name in the profile.
+    pub fault: SmolStr,
+    /// Its state.
+    pub state: FaultState,
+    /// Why it cannot be judged now.
+    pub blind: Option<Blind>,
+}
+
 /// A device as detection sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeviceView {
@@ -102,14 +113,50 @@ pub struct DeviceView {
 }
 
 impl Device {
+    /// When it last said something that carried records, by the journal's time.
+    pub(super) fn last_heard(&self) -> Option<Timestamp> {
+        (self.head.heard > NEVER).then(|| Timestamp::from_ms(self.head.heard))
+    }
+
+    /// How its faults stand, in the profile's order; those that are off are left out.
+    pub(super) fn standings(&self) -> Vec<FaultStanding> {
+        let Some(plan) = &self.plan else {
+            return Vec::new();
+        };
+        let pass = self.present(plan);
+        let rules = plan.program.faults.iter().enumerate();
+        rules
+            .filter(|(_, rule)| rule.state != RuleState::Off)
+            .filter_map(|(at, rule)| {
+                Some(FaultStanding {
+                    fault: rule.name.clone(),
+                    state: state(self.body.faults.get(at)?),
+                    blind: self.blind(plan, &pass, at, rule),
+                })
+            })
+            .collect()
+    }
+
+    /// A look at the device's newest moment.
+    fn present(&self, plan: &Plan) -> Pass {
+        let mut pass = Pass::for_plan(plan);
+        pass.t = self.head.clock;
+        pass.day = self.head.day.unwrap_or(0);
+        pass
+    }
+
+    /// Why the fault cannot be judged now, if it cannot.
+    fn blind(&self, plan: &Plan, pass: &Pass, at: usize, rule: &Fault) -> Option<Blind> {
+        let known = self.body.faults.get(at).is_some_and(|slot| slot.known);
+        (!known || self.head.frozen).then(|| blind::why(self, plan, pass, at, rule))
+    }
+
     /// What there is to show.
     pub(super) fn view(&self) -> DeviceView {
         let moment = |ms: i64| (ms > NEVER).then(|| Timestamp::from_ms(ms));
         let (signals, derives, faults) = match &self.plan {
             Some(plan) => {
-                let mut pass = Pass::for_plan(plan);
-                pass.t = self.head.clock;
-                pass.day = self.head.day.unwrap_or(0);
+                let pass = self.present(plan);
                 (
                     self.signals(plan, &pass),
                     self.derives(plan),
@@ -122,7 +169,7 @@ impl Device {
             identity: self.head.identity.clone(),
             online: self.head.online,
             source: self.head.source.clone(),
-            last_heard: moment(self.head.heard),
+            last_heard: self.last_heard(),
             last_event: moment(self.head.clock),
             frozen: self.head.frozen,
             signals,
@@ -177,28 +224,27 @@ impl Device {
             if rule.state == RuleState::Off {
                 continue;
             }
-            let state = match (slot.active, slot.clearing, slot.pending, slot.judged) {
-                (Some(_), true, _, _) => FaultState::Clearing,
-                (Some(_), false, _, _) => FaultState::Active,
-                (None, _, true, _) => FaultState::Pending,
-                (None, _, false, true) => FaultState::Normal,
-                (None, _, false, false) => FaultState::Learning,
-            };
             views.push(FaultView {
                 fault: rule.name.clone(),
-                state,
+                state: state(slot),
                 stage: slot.active,
                 since: slot.active.map(|_| Timestamp::from_ms(slot.raised)),
-                blind: if slot.known && !self.head.frozen {
-                    None
-                } else {
-                    Some(blind::why(self, plan, pass, at, rule))
-                },
+                blind: self.blind(plan, pass, at, rule),
                 stages: distance::stages(eval(plan, &self.body, pass, at), rule),
                 rechecking: slot.recheck.is_some(),
                 shadow: rule.state == RuleState::Shadow,
             });
         }
         views
+    }
+}
+
+const fn state(slot: &FaultSlot) -> FaultState {
+    match (slot.active, slot.clearing, slot.pending, slot.judged) {
+        (Some(_), true, _, _) => FaultState::Clearing,
+        (Some(_), false, _, _) => FaultState::Active,
+        (None, _, true, _) => FaultState::Pending,
+        (None, _, false, true) => FaultState::Normal,
+        (None, _, false, false) => FaultState::Learning,
     }
 }

@@ -346,12 +346,12 @@ pub(super) fn read(plan: &Plan, body: &Body, pass: &Pass, at: NodeIdx) -> Option
     };
     let (value, samples) = if state.frame == view.frame {
         match &state.values {
-            Values::Cells(cells) => cells.value(func, view.after, view.up_to),
-            Values::Points(points) => points.value(func, view.after, view.up_to),
+            Values::Cells(cells) => cells.part(func, view.after, view.up_to),
+            Values::Points(points) => points.part(func, view.after, view.up_to),
         }
     } else {
         // Nothing came in this session or day yet.
-        Cells::default().value(func, view.after, view.up_to)
+        Cells::default().part(func, view.after, view.up_to)
     };
     Some((value?, samples))
 }

@@ -29,6 +29,7 @@ use crate::desk::DeskOut;
 use crate::detect::DetectOut;
 use crate::detect::Detector;
 use crate::detect::DeviceView;
+use crate::detect::Standings;
 use crate::detect::panic_text;
 use crate::profile::Profiles;
 use crate::telemetry::Control;
@@ -168,13 +169,20 @@ impl Pipeline {
         self.detect.devices()
     }
 
+    /// How the faults of the devices of a model stand, of at most `limit` devices after `after` in order.
+    #[must_use]
+    pub fn standings(&self, model: &str, after: Option<&DeviceId>, limit: usize) -> Vec<Standings> {
+        self.detect.standings(model, after, limit)
+    }
+
     /// When something falls due without another entry; a `Tick` is wanted then.
     #[must_use]
-    pub fn next_due(&self) -> Option<Timestamp> {
-        match (self.detect.next_due(), self.desk.next_due()) {
-            (Some(detect), Some(desk)) => Some(detect.min(desk)),
-            (due, None) | (None, due) => due,
-        }
+    pub fn next_due(&mut self) -> Option<Timestamp> {
+        earlier(self.detect.next_due(), self.desk.next_due())
+    }
+
+    fn earliest_due(&self) -> Option<Timestamp> {
+        earlier(self.detect.earliest_due(), self.desk.next_due())
     }
 
     /// Applies one entry.
@@ -201,9 +209,9 @@ impl Pipeline {
 
     /// Fires everything that is due by `now`, in order.
     fn fire_due(&mut self, now: Timestamp, effects: &mut Effects) {
-        while let Some(due) = self.next_due().filter(|due| *due <= now) {
+        while let Some(due) = self.earliest_due().filter(|due| *due <= now) {
             let mut out = DetectOut::default();
-            if self.detect.next_due() == Some(due) {
+            if self.detect.earliest_due() == Some(due) {
                 self.detect.fire(due, &mut out);
             }
             self.settle(due, out, effects);
@@ -368,5 +376,13 @@ impl Pipeline {
             self.detect.command(now, &device, &command, &mut out);
         }
         self.settle(now, out, effects);
+    }
+}
+
+/// The earlier of two moments that may not come.
+fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, None) | (None, one) => one,
     }
 }

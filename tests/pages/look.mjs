@@ -24,7 +24,7 @@ const [base, tokenFile, ...paths] = args;
 const token = readFileSync(tokenFile, "utf8").trim();
 if (shots) mkdirSync(shots, { recursive: true });
 
-const widths = quick ? [1440, 390] : [1440, 1024, 390, 360];
+const widths = quick ? [1440, 390] : [1440, 1101, 1024, 900, 800, 390, 360];
 const browser = await puppeteer.launch({
   executablePath: process.env.FOREMEND_TEST_CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--force-color-profile=srgb"],
@@ -47,6 +47,18 @@ async function check() {
   looks += 1;
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (wide > 1) find(`scrolls sideways by ${wide} px`);
+  // Panels clip what is wider than they are, so that a table that does not fit loses its last column in silence.
+  const cut = await page.evaluate(() => {
+    for (const panel of document.querySelectorAll(".panel")) {
+      const edge = panel.getBoundingClientRect().right + 1;
+      for (const part of panel.querySelectorAll("*")) {
+        const { width, right } = part.getBoundingClientRect();
+        if (width > 0 && right > edge && !part.closest("svg, .vh, .tabs")) return `${part.tagName} ${part.className}: ${(part.innerText ?? "").slice(0, 30)}`;
+      }
+    }
+    return undefined;
+  });
+  if (cut) find(`cut off at the right: ${cut}`);
   // The policy of the pages forbids foreign scripts, so axe runs in a world of its own.
   const client = await page.createCDPSession();
   const { frameTree } = await client.send("Page.getFrameTree");

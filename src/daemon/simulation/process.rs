@@ -36,6 +36,7 @@ use crate::daemon::understanding::Understanding;
 use crate::intake::simulated::BrokerLine;
 use crate::intake::simulated::Line;
 use crate::intake::simulated::ListenerLine;
+use crate::journal::AppendError;
 use crate::journal::Clock as _;
 use crate::journal::Journal;
 use crate::journal::simulated::SteppedJournal;
@@ -48,6 +49,8 @@ use crate::telemetry::Entry;
 use crate::telemetry::Position;
 use crate::telemetry::Record;
 
+/// What a person adds to a byte budget that leaves no room for a start.
+const MORE_BYTES: u64 = 4_000;
 /// Steps of a stop; it has 20 seconds.
 const STOP_STEPS: usize = 200;
 
@@ -122,9 +125,11 @@ impl Process {
             journal,
         };
         let announced = Arc::clone(&process.announced);
-        process.append(records, move |is_durable| {
+        let taken = process.append(records, move |is_durable| {
             announced.store(is_durable, Ordering::Release);
         });
+        // What the message says to do.
+        taken.inspect_err(|_| around.max_bytes += MORE_BYTES)?;
         Ok(process)
     }
 
@@ -134,7 +139,14 @@ impl Process {
     }
 
     /// Appends records, and notes where they came to lie.
-    pub(super) fn append(&self, records: Vec<Record>, told: impl FnOnce(bool) + Send + 'static) {
+    ///
+    /// # Errors
+    /// When the journal refused them at once, of which `told` was told.
+    pub(super) fn append(
+        &self,
+        records: Vec<Record>,
+        told: impl FnOnce(bool) + Send + 'static,
+    ) -> Result<(), AppendError> {
         let placed = Arc::clone(&self.placed);
         let noted = records.clone();
         let done = Box::new(move |result: Result<Position, _>| {
@@ -144,8 +156,7 @@ impl Process {
                 placed.push((position, noted));
             }
         });
-        // What is refused has been told to `done` already.
-        drop(self.journal.handle().append(records, done));
+        self.journal.handle().append(records, done)
     }
 
     /// The journal's thread.
@@ -223,13 +234,13 @@ impl Process {
     }
 
     /// The worker asks for a tick when one is due.
-    pub(super) fn tick_if_due(&self, around: &Neighbours) {
+    pub(super) fn tick_if_due(&mut self, around: &Neighbours) {
         let is_due = self.stage.until_tick(around.clock.monotonic_ms()) <= 0;
         if is_due && !self.is_ticking.swap(true, Ordering::AcqRel) {
             let is_ticking = Arc::clone(&self.is_ticking);
-            self.append(vec![Record::Tick], move |_| {
-                is_ticking.store(false, Ordering::Release);
-            });
+            // A full journal takes no tick.
+            let told = move |_| is_ticking.store(false, Ordering::Release);
+            self.append(vec![Record::Tick], told).ok();
         }
     }
 

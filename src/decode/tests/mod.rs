@@ -6,6 +6,8 @@ mod clocks;
 
 mod repetition;
 
+mod short_way;
+
 mod shapes;
 
 mod strangers;

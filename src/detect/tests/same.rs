@@ -136,6 +136,31 @@ fn restarts_and_questions_change_no_result() {
     }
 }
 
+/// Three devices of which one at a time stands open: every message packs one and unpacks another.
+#[test]
+fn packing_devices_changes_no_result() {
+    for seed in 1..4 {
+        let (mut open, mut out) = (fresh(), DetectOut::default());
+        let (mut packed, mut again) = (Detector::with_open_limit(1), DetectOut::default());
+        let start = Timestamp::from_ms(START);
+        packed.activate(start, &compile(PROFILE), &mut DetectOut::default());
+        for (place, (now, telemetry)) in story(seed).iter().enumerate() {
+            for (detector, out) in [(&mut open, &mut out), (&mut packed, &mut again)] {
+                detector.apply(*now, "listener", telemetry, out);
+                repair(detector, place, *now, out);
+            }
+            let device = &telemetry.device;
+            assert_eq!(
+                open.view(device),
+                packed.view(device),
+                "seed {seed}, entry {place}"
+            );
+        }
+        assert_eq!(out, again, "seed {seed}");
+        assert_eq!(rows(&mut open), rows(&mut packed), "seed {seed}");
+    }
+}
+
 #[test]
 fn looking_only_at_what_a_record_touches_changes_no_result() {
     for seed in 1..4 {
@@ -145,7 +170,8 @@ fn looking_only_at_what_a_record_touches_changes_no_result() {
         for (place, (now, telemetry)) in entries.iter().enumerate() {
             sparing.apply(*now, "listener", telemetry, &mut out);
             repair(&mut sparing, place, *now, &mut out);
-            for device in thorough.devices.values_mut() {
+            for id in thorough.devices().cloned().collect::<Vec<_>>() {
+                let device = thorough.devices.get_mut(&id).expect("it is there");
                 device.head.unsettled = true;
             }
             thorough.apply(*now, "listener", telemetry, &mut all);

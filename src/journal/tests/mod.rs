@@ -21,3 +21,5 @@ mod damage;
 mod crash;
 
 mod measure;
+
+mod stepped;
