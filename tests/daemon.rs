@@ -16,6 +16,10 @@ mod influxd;
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
 
+#[expect(dead_code, reason = "shared with other tests")]
+#[path = "support/fake_influx.rs"]
+mod fake_influx;
+
 #[path = "daemon/rig.rs"]
 mod rig;
 
@@ -30,6 +34,15 @@ mod refusals;
 
 #[path = "daemon/outages.rs"]
 mod outages;
+
+#[path = "daemon/backlog.rs"]
+mod backlog;
+
+#[path = "daemon/full_disk.rs"]
+mod full_disk;
+
+#[path = "daemon/salvage.rs"]
+mod salvage;
 
 #[path = "daemon/retention.rs"]
 mod retention;

@@ -59,7 +59,7 @@ enum Command {
     Tail(Box<tail::Tail>),
     /// Lists tickets without a browser.
     Tickets(tickets::Tickets),
-    /// The durable log: info, verify, export.
+    /// The durable log: info, verify, export, salvage.
     Journal(journal::Journal),
     /// Writes a settings file with every key and its default, as comments.
     Init(init::Init),

@@ -14,7 +14,9 @@ use tokio::sync::oneshot;
 use super::clock;
 use super::listener;
 use super::messages;
+use super::readiness;
 use super::shared::Question;
+use super::shared::SERIES;
 use super::shared::Shared;
 use super::tally::Tally;
 use super::view;
@@ -25,10 +27,9 @@ use crate::decode::Understanding;
 use crate::decode::understand;
 use crate::desk::Refusal;
 use crate::desk::Reply;
-use crate::intake::SourceSnapshot;
-use crate::intake::SourceState;
-use crate::intake::listener::SOURCE;
 use crate::journal::AppendError;
+use crate::journal::Held;
+use crate::journal::Holder;
 use crate::journal::Journal;
 use crate::pipeline::Answer;
 use crate::profile::Program;
@@ -49,10 +50,13 @@ use crate::telemetry::Timestamp;
 use crate::web::ActionOutcome;
 use crate::web::Backend;
 use crate::web::Backlog;
+use crate::web::Behind;
 use crate::web::Check;
 use crate::web::FaultCounts;
 use crate::web::HeardError;
 use crate::web::HeardPage;
+use crate::web::HeldBack;
+use crate::web::JournalHolder;
 use crate::web::LiveConnection;
 use crate::web::LiveDevice;
 use crate::web::RefusalKind;
@@ -66,8 +70,6 @@ use crate::web::Traffic;
 use crate::web::Unwritten;
 use crate::web::WordList;
 
-/// Name of the series' trouble.
-const SERIES: &str = "series";
 /// When to try again while the journal is full: retention looks once a minute.
 const FULL_RETRY: Duration = Duration::from_mins(1);
 
@@ -120,7 +122,9 @@ impl DaemonBackend {
     }
 
     /// Reads the messages from the journal and appends them as controls, so that the pure pipeline gets them by content.
-    async fn replay_rejected(self, positions: Vec<Position>) -> Result<ActionOutcome, SubmitError> {
+    /// Gives those that it does not have any more.
+    async fn replay_rejected(self, positions: Vec<Position>) -> Result<Vec<Position>, SubmitError> {
+        let mut gone = Vec::new();
         for position in positions {
             let journal = self.journal.clone();
             let read = tokio::task::spawn_blocking(move || journal.read(position, 1, 1)).await;
@@ -144,16 +148,25 @@ impl DaemonBackend {
                 }
                 _ => {
                     tracing::warn!(%position, "a rejected message is no longer in the journal and was not replayed");
+                    gone.push(position);
                 }
             }
         }
-        Ok(ActionOutcome::Done)
+        Ok(gone)
     }
 
     async fn ask<T>(self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.questions.send(question(reply)).await.ok()?;
         answer.await.ok()
+    }
+}
+
+fn holder(held: &Held) -> JournalHolder {
+    match &held.holder {
+        Holder::Base => JournalHolder::State,
+        Holder::Consumer(name) if name == SERIES => JournalHolder::Series,
+        Holder::Consumer(name) => JournalHolder::Other(name.into()),
     }
 }
 
@@ -179,9 +192,13 @@ impl Backend for DaemonBackend {
     fn replay(
         &self,
         positions: Vec<Position>,
-    ) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>> {
+    ) -> BoxFuture<'static, Result<Vec<Position>, SubmitError>> {
         let task = tokio::spawn(self.clone().replay_rejected(positions));
         async move { task.await.unwrap_or(Err(SubmitError::Closing)) }.boxed()
+    }
+
+    fn first_kept(&self) -> Position {
+        self.journal.first()
     }
 
     fn profiles(&self) -> Vec<Arc<Program>> {
@@ -272,10 +289,22 @@ impl Backend for DaemonBackend {
 
     fn backlog(&self) -> Backlog {
         let last = self.journal.last().0;
+        let (detection, series) = self.shared.backlog();
+        let stats = self.journal.stats();
         Backlog {
-            detection: last.saturating_sub(self.shared.processed().borrow().0),
-            series: last.saturating_sub(self.shared.series_written().0),
-            journal_bytes: self.journal.stats().bytes,
+            detection: Behind {
+                records: last.saturating_sub(self.shared.processed().borrow().0),
+                ..detection
+            },
+            series: Behind {
+                records: last.saturating_sub(self.shared.series_written().0),
+                ..series
+            },
+            journal_bytes: stats.bytes,
+            held: stats.held.as_ref().map(|held| HeldBack {
+                holder: holder(held),
+                bytes: held.bytes,
+            }),
         }
     }
 
@@ -297,84 +326,13 @@ impl Backend for DaemonBackend {
     }
 
     fn readiness(&self) -> Vec<Check> {
-        let behind = self
-            .journal
-            .last()
-            .0
-            .saturating_sub(self.shared.processed().borrow().0);
-        let stats = self.journal.stats();
-        let check = |name: &str, problem: Option<String>| Check {
-            name: name.into(),
-            ok: problem.is_none(),
-            detail: problem.unwrap_or_default(),
-        };
-        let journal = if stats.full {
-            Some(
-                "the byte budget is used up: nothing is acknowledged until there is room"
-                    .to_owned(),
-            )
-        } else {
-            stats.failing.then(|| {
-                "the disk refuses writes: nothing is acknowledged until it takes them".to_owned()
-            })
-        };
-        let pipeline = (behind > READY_LAG).then(|| format!("{behind} records behind the journal"));
-        let mut checks = vec![check("journal", journal), check("pipeline", pipeline)];
-        checks.extend(self.shared.sources().iter().map(|source| {
-            let source = source.snapshot();
-            let name = if source.name == SOURCE {
-                SOURCE.to_owned()
-            } else {
-                format!("broker {}", source.name)
-            };
-            check(&name, source_problem(&source))
-        }));
-        // A series store that is away delays no ticket: told, but no reason to call the daemon not ready.
-        checks.extend(
-            self.shared
-                .troubles()
-                .into_iter()
-                .map(|(name, detail)| Check {
-                    ok: name == SERIES,
-                    name: name.into(),
-                    detail,
-                }),
-        );
-        checks
+        readiness::checks(&self.journal, &self.shared, &self.backlog())
     }
 
     fn now(&self) -> Timestamp {
         clock::wall()
     }
 }
-
-/// Why a broker's messages do not come in; `None` while they may.
-fn source_problem(source: &SourceSnapshot) -> Option<String> {
-    match &source.state {
-        SourceState::Connected if source.refused_filters.is_empty() => None,
-        SourceState::Connected => Some(format!(
-            "the broker refuses subscriptions: {}",
-            source.refused_filters.join("; ")
-        )),
-        SourceState::Connecting { error, .. } => {
-            Some(error.as_ref().map_or_else(
-                || "not connected yet".to_owned(),
-                |error| format!("not connected, trying again: {error}"),
-            ))
-        }
-        SourceState::Stalled if source.name == SOURCE => Some(
-            "the journal takes nothing; nothing is acknowledged, so devices keep what they have".into(),
-        ),
-        SourceState::Stalled => Some("the journal takes nothing; the broker keeps what comes".into()),
-        SourceState::TakenOver => Some(
-            "another client took the session; see that each Foremend has a client_id of its own, then restart".into(),
-        ),
-        SourceState::Stopped => Some("stopped".into()),
-    }
-}
-
-/// The daemon is ready while the pipeline is at most this many records behind: some seconds of a busy fleet.
-const READY_LAG: u64 = 100_000;
 
 /// The series store, as the web sees it.
 pub(super) struct SeriesReader(pub(super) Series);

@@ -14,6 +14,7 @@ use crate::store::Batch;
 use crate::store::DeviceStanding;
 use crate::store::DeviceUpdate;
 use crate::store::OutboxItem;
+use crate::store::RECOMPUTABLE;
 use crate::store::RejectedMessage;
 use crate::store::SERIES_CHANNEL;
 use crate::telemetry::DeviceId;
@@ -151,7 +152,7 @@ pub(super) fn point_of(payload: &str) -> Option<Point> {
 fn derived_key(value: &DerivedValue) -> String {
     let mode = value.mode.map_or_else(String::new, |mode| mode.to_string());
     format!(
-        "derived/{}/{}/{mode}/{}",
+        "{RECOMPUTABLE}{}/{}/{mode}/{}",
         value.device,
         value.name,
         value.at.ms()

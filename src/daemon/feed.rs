@@ -17,6 +17,8 @@ use crate::telemetry::Timestamp;
 const READ_ENTRIES: usize = 8_192;
 /// State and cursor are saved this often; after a crash the points since are written again, which changes nothing.
 const SAVE_EVERY_MS: i64 = 10_000;
+/// The state is written whole: for a large fleet so seldom that saving takes at most this part of the time.
+const SAVE_SHARE: i64 = 20;
 
 /// The series consumer between journal and series store.
 pub(super) struct Feed {
@@ -30,7 +32,8 @@ pub(super) struct Feed {
     /// All points up to here are written.
     written: Position,
     saved: Position,
-    saved_at: i64,
+    /// When the state is saved next.
+    save_at: i64,
     /// Delivered from the outbox, which does not know it yet.
     delivered: Vec<i64>,
 }
@@ -57,7 +60,7 @@ pub(super) enum Task {
     },
     /// Write [`Feed::drain`] to the series store; then [`Feed::written`].
     Write,
-    /// Save [`Feed::rows`] for this place, then the journal's cursor; then [`Feed::saved`].
+    /// Save [`Feed::rows`] for this place, then the journal's cursor; then [`Feed::saved`], and [`Feed::tried_to_save`] in any case.
     Save {
         /// The last entry whose points are written.
         position: Position,
@@ -90,7 +93,7 @@ impl Feed {
             read_at: received_at,
             written: position,
             saved: position,
-            saved_at: now,
+            save_at: now + SAVE_EVERY_MS,
             delivered: Vec::new(),
         }
     }
@@ -98,7 +101,7 @@ impl Feed {
     /// What is to be done now, when entries up to `durable` can be read.
     pub(super) fn task(&mut self, now: i64, durable: Position) -> Task {
         if self.is_written() {
-            if now - self.saved_at >= SAVE_EVERY_MS && self.saved < self.written {
+            if now >= self.save_at && self.saved < self.written {
                 return self.save();
             }
             self.gather_rest(now);
@@ -174,9 +177,14 @@ impl Feed {
     }
 
     /// State and cursor are on the disk.
-    pub(super) fn saved(&mut self, position: Position, now: i64) {
+    pub(super) fn saved(&mut self, position: Position) {
         self.saved = position;
-        self.saved_at = now;
+    }
+
+    /// Saving took from `began` to `now`. When the disk refused, it is tried again later: what is not saved is written once more
+    /// after a crash, which is harmless.
+    pub(super) fn tried_to_save(&mut self, began: i64, now: i64) {
+        self.save_at = now + SAVE_EVERY_MS.max((now - began) * SAVE_SHARE);
     }
 
     fn gather_rest(&mut self, now: i64) {

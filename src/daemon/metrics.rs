@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 use crate::desk::Change;
 use crate::pipeline::Effects;
 use crate::series::WriteReport;
+use crate::web::Behind;
 use crate::web::TrafficCounts;
 
 /// Why something was refused.
@@ -49,6 +50,8 @@ pub(super) struct Metrics {
     tickets_opened: Family<Opened, Counter>,
     pub(super) journal_bytes: Gauge,
     pub(super) journal_lag: Family<Consumer, Gauge>,
+    catch_up_seconds: Family<Consumer, Gauge>,
+    held_bytes: Family<Consumer, Gauge>,
     series_written: Counter,
     series_refused: Family<Reason, Counter>,
     pub(super) deliveries: Family<Delivered, Counter>,
@@ -98,6 +101,16 @@ impl Metrics {
             "journal_lag_messages",
             "Records a consumer is behind",
             self.journal_lag.clone(),
+        );
+        registry.register(
+            "journal_catch_up_seconds",
+            "How long a consumer that is behind will take to catch up; absent while it is not, or not getting nearer",
+            self.catch_up_seconds.clone(),
+        );
+        registry.register(
+            "journal_held_bytes",
+            "Bytes that retention should remove and that a consumer still needs; absent while there are none",
+            self.held_bytes.clone(),
         );
         registry.register(
             "series_points_written",
@@ -156,6 +169,47 @@ impl Metrics {
             };
             self.tickets_opened.get_or_create(&labels).inc();
         }
+    }
+
+    /// How far a consumer of the journal is behind.
+    pub(super) fn backlog(&self, consumer: &str, behind: &Behind) {
+        let labels = Consumer {
+            consumer: consumer.into(),
+        };
+        let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.journal_lag
+            .get_or_create(&labels)
+            .set(gauge(behind.records));
+        match behind.left.filter(|_| behind.is_told()) {
+            Some(left) => {
+                let gauged = self.catch_up_seconds.get_or_create(&labels);
+                gauged.set(gauge(left.as_secs()));
+            }
+            None => {
+                self.catch_up_seconds.remove(&labels);
+            }
+        }
+    }
+
+    /// What retention must not remove, and for whom.
+    pub(super) fn held(&self, held: Option<(&str, u64)>) {
+        self.held_bytes.clear();
+        if let Some((consumer, bytes)) = held {
+            let labels = Consumer {
+                consumer: consumer.into(),
+            };
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            self.held_bytes.get_or_create(&labels).set(bytes);
+        }
+    }
+
+    /// Deliveries that the full outbox let go.
+    pub(super) fn dropped(&self, channel: &str, count: u64) {
+        let labels = Delivered {
+            channel: channel.into(),
+            result: "dropped".into(),
+        };
+        self.deliveries.get_or_create(&labels).inc_by(count);
     }
 
     /// Messages so far, by what became of them.

@@ -11,6 +11,8 @@ mod backend;
 
 mod brokers;
 
+mod catch_up;
+
 mod clock;
 
 pub mod demo;
@@ -28,6 +30,10 @@ mod messages;
 mod metrics;
 
 mod obstacles;
+
+mod reached;
+
+mod readiness;
 
 mod recover;
 
@@ -101,6 +107,8 @@ use crate::web::WebHandles;
 pub use clock::wall as wall_clock;
 pub use kept::KeptReplay;
 pub use kept::check_empty;
+pub use reached::Reached;
+pub use reached::reached;
 pub use recover::export_base;
 pub use recover::load_base;
 pub use zones::offset_s;
@@ -108,6 +116,9 @@ pub use zones::zone_table;
 
 /// How long a stop waits for each part; what is not done then is done after the next start.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// How often a start that works through the journal says how far it is.
+const REPLAY_TOLD: Duration = Duration::from_secs(5);
 
 /// The folder of the journal in a data directory.
 #[must_use]
@@ -247,7 +258,7 @@ impl Running {
             questions: asked,
             shutdown: finishing,
         };
-        let mut worker = spawn_worker(Worker::new(pipeline, parts))?;
+        let mut worker = on_thread(shared::PIPELINE, Worker::new(pipeline, parts).run())?;
         wait_for_worker(&shared, announced, &mut worker).await?;
 
         let handles = WebHandles {
@@ -273,12 +284,13 @@ impl Running {
         sources.extend(mqtt.map(|mqtt| mqtt.start(&journal, &shared, &closes)));
         let keeper = tokio::spawn(upkeep::keep(
             journal.clone(),
+            store.clone(),
             series,
             config,
             shared,
             status,
         ));
-        let consumer = tokio::spawn(consumer.run());
+        let consumer = on_thread(series::CONSUMER, consumer.run())?;
         Ok((
             Self {
                 journal,
@@ -413,20 +425,20 @@ fn sources(config: &Config) -> Arc<DecodeState> {
     Arc::new(decode)
 }
 
-type WorkerHandle = tokio::sync::oneshot::Receiver<anyhow::Result<()>>;
-
-/// The worker on a thread of its own, so that stepping never holds up the network.
-fn spawn_worker(worker: Worker) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
-    let (done, ended): (_, WorkerHandle) = tokio::sync::oneshot::channel();
+/// A part on a thread of its own: it reads files, waits for the disk and computes, and none of that holds up the network.
+fn on_thread(
+    name: &'static str,
+    work: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    let (done, ended) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     std::thread::Builder::new()
-        .name("pipeline".into())
-        .spawn(move || drop(done.send(runtime.block_on(worker.run()))))
-        .context("no thread for the pipeline")?;
+        .name(name.into())
+        .spawn(move || drop(done.send(runtime.block_on(work))))
+        .with_context(|| format!("no thread for the {name}"))?;
     Ok(tokio::spawn(async move {
-        ended
-            .await
-            .unwrap_or_else(|_| Err(anyhow::anyhow!("the pipeline's thread panicked")))
+        let panicked = |_| Err(anyhow::anyhow!("the thread of the {name} panicked"));
+        ended.await.unwrap_or_else(panicked)
     }))
 }
 
@@ -448,12 +460,18 @@ async fn wait_for_worker(
     worker: &mut JoinHandle<anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
     let mut processed = shared.processed();
-    tokio::select! {
-        reached = processed.wait_for(|reached| *reached >= position) => {
-            reached.context("the worker is gone")?;
-            Ok(())
+    loop {
+        tokio::select! {
+            reached = processed.wait_for(|reached| *reached >= position) => {
+                reached.context("the worker is gone")?;
+                return Ok(());
+            }
+            ended = &mut *worker => return Err(part_error("the worker", ended)),
+            () = tokio::time::sleep(REPLAY_TOLD) => {}
         }
-        ended = worker => Err(part_error("the worker", ended)),
+        // Nobody can look at a page yet.
+        let at = *shared.processed().borrow();
+        tracing::info!(%at, until = %position, "working through the journal since the last saved state");
     }
 }
 

@@ -1,11 +1,13 @@
 //! State on disk and back: the pipeline's rows in the words of the checkpoint file.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context as _;
 
 use super::state_path;
 use crate::checkpoint;
+use crate::checkpoint::CheckpointError;
 use crate::checkpoint::Checkpoints;
 use crate::checkpoint::Loaded;
 use crate::journal::Journal;
@@ -130,24 +132,71 @@ pub fn load_base(file: &Path) -> anyhow::Result<Pipeline> {
     restored(loaded, file)
 }
 
-/// Writes what changed, in one transaction.
-///
-/// # Errors
-/// When the file cannot be written.
-pub(super) fn save(
-    checkpoints: &Checkpoints,
-    position: Position,
-    received_at: Timestamp,
-    rows: Vec<StateRow>,
-) -> anyhow::Result<()> {
-    let (changed, removed) = checkpoint_rows(rows);
-    Ok(checkpoints.write(position, received_at, &changed, &removed)?)
+/// Rows that are not on the disk yet: the pipeline gives each change once, so they wait here while the disk refuses them.
+#[derive(Default)]
+pub(super) struct Unsaved {
+    changed: Vec<checkpoint::Row>,
+    removed: Vec<(checkpoint::Part, String)>,
 }
 
-/// Rows in the words of the checkpoint file: those that changed, and those that are gone.
-pub(super) fn checkpoint_rows(
-    rows: Vec<StateRow>,
-) -> (Vec<checkpoint::Row>, Vec<(checkpoint::Part, String)>) {
+impl Unsaved {
+    /// Takes what changed since; the newer row counts.
+    pub(super) fn take(&mut self, rows: Vec<StateRow>) {
+        let (changed, removed) = in_file(rows);
+        if !self.is_empty() {
+            let gone: BTreeSet<_> = removed.iter().cloned().collect();
+            self.changed
+                .retain(|row| !gone.contains(&(row.part, row.key.clone())));
+            let back: BTreeSet<_> = changed
+                .iter()
+                .map(|row| (row.part, row.key.clone()))
+                .collect();
+            self.changed
+                .retain(|row| !back.contains(&(row.part, row.key.clone())));
+            self.removed.retain(|key| !back.contains(key));
+        }
+        self.changed.extend(changed);
+        self.removed.extend(removed);
+    }
+
+    /// True when the file has everything.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.removed.is_empty()
+    }
+
+    /// Rows to be written.
+    pub(super) fn changed(&self) -> &[checkpoint::Row] {
+        &self.changed
+    }
+
+    /// Rows to be removed.
+    pub(super) fn removed(&self) -> &[(checkpoint::Part, String)] {
+        &self.removed
+    }
+
+    /// Writes them in one transaction; they hold for this position.
+    ///
+    /// # Errors
+    /// When the file cannot be written; then they wait on.
+    pub(super) fn save(
+        &self,
+        checkpoints: &Checkpoints,
+        position: Position,
+        received_at: Timestamp,
+    ) -> Result<(), CheckpointError> {
+        checkpoints.write(position, received_at, &self.changed, &self.removed)
+    }
+
+    /// The file has everything.
+    pub(super) fn saved(&mut self) {
+        *self = Self::default();
+    }
+}
+
+type InFile = (Vec<checkpoint::Row>, Vec<(checkpoint::Part, String)>);
+
+/// Rows in the words of the file: changed and removed.
+fn in_file(rows: Vec<StateRow>) -> InFile {
     let mut changed = Vec::new();
     let mut removed = Vec::new();
     for StateRow { part, key, bytes } in rows {
@@ -180,4 +229,48 @@ fn state_row(row: checkpoint::Row) -> Option<StateRow> {
         key: row.key,
         bytes: Some(row.bytes),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(key: &str, bytes: Option<&[u8]>) -> StateRow {
+        StateRow {
+            part: Part::Detect,
+            key: key.to_owned(),
+            bytes: bytes.map(<[u8]>::to_vec),
+        }
+    }
+
+    #[test]
+    fn what_the_disk_refused_is_written_with_what_changed_since() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = Checkpoints::open(&dir.path().join("state"), "journal").unwrap();
+        let mut unsaved = Unsaved::default();
+        unsaved.take(vec![
+            row("a", Some(b"1")),
+            row("b", Some(b"1")),
+            row("c", None),
+        ]);
+        unsaved.take(vec![
+            row("a", Some(b"2")),
+            row("b", None),
+            row("c", Some(b"2")),
+        ]);
+        unsaved
+            .save(&state, Position(7), Timestamp::from_ms(0))
+            .unwrap();
+        assert!(unsaved.is_empty());
+        let loaded = state.load().unwrap().unwrap();
+        let rows: Vec<_> = loaded
+            .rows
+            .into_iter()
+            .map(|row| (row.key, row.bytes))
+            .collect();
+        assert_eq!(
+            rows,
+            [("a".into(), b"2".to_vec()), ("c".into(), b"2".to_vec())]
+        );
+    }
 }

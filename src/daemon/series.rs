@@ -2,7 +2,8 @@
 //!
 //! It has its own journal cursor, decode state and profiles, so that a series store that is away holds up nothing else and loses
 //! no point: from where it stood it decodes again. State is saved with the cursor, and rewriting a point is harmless. What is done
-//! next is [`Feed`]'s word; here it is done, and what a task waits for is waited for.
+//! next is [`Feed`]'s word; here it is done, and what a task waits for is waited for. Tickets come first: while the pipeline is
+//! behind, it gives way. It runs on a thread of its own, for it reads and writes files.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,11 +28,19 @@ use crate::series::WriterOptions;
 use crate::store::SERIES_CHANNEL;
 use crate::store::Store;
 use crate::telemetry::Position;
+use crate::telemetry::Timestamp;
 
 /// Name of its journal cursor and of its metrics.
-pub(super) const CONSUMER: &str = "series";
+pub(super) const CONSUMER: &str = super::shared::SERIES;
+/// Name of the trouble with its saved state.
+const STATE: &str = "series state";
 /// Bytes read at once.
 const READ_BYTES: usize = 8 << 20;
+/// While the pipeline is more than this many records behind, the series wait: two of its batches.
+const GIVE_WAY: u64 = 8_192;
+/// The longest wait before the next read all the same, so that a pipeline that is always behind does not stop the series, and with
+/// them the journal's retention, for good.
+const GIVE_WAY_LIMIT: Duration = Duration::from_secs(5);
 /// Points of the outbox written at once.
 pub(super) const OUTBOX_LIMIT: usize = 500;
 /// How long a taken outbox row is ours before another look may take it again: longer than the longest write attempt.
@@ -146,9 +155,11 @@ impl SeriesConsumer {
     async fn finish(&mut self) -> anyhow::Result<()> {
         loop {
             let last = self.journal.last();
-            match self.feed.last_task(clock::monotonic_ms(), last) {
-                Task::Rest => return Ok(()),
-                task => self.perform(task).await?,
+            let task = self.feed.last_task(clock::monotonic_ms(), last);
+            self.perform(task).await?;
+            // Saved, or refused by the disk: nothing is waited for any more.
+            if matches!(task, Task::Rest | Task::Save { .. }) {
+                return Ok(());
             }
         }
     }
@@ -157,6 +168,7 @@ impl SeriesConsumer {
     async fn perform(&mut self, task: Task) -> anyhow::Result<()> {
         match task {
             Task::Read { from, entries } => {
+                give_way(self.shared.processed(), || self.journal.last()).await;
                 let entries = self.journal.read(from, entries, READ_BYTES)?;
                 anyhow::ensure!(
                     !entries.is_empty(),
@@ -168,16 +180,35 @@ impl SeriesConsumer {
             Task::Save {
                 position,
                 received_at,
-            } => {
-                self.checkpoints
-                    .write(position, received_at, &self.feed.rows()?, &[])
-                    .context("cannot save the series writer's state")?;
-                self.journal.set_cursor(CONSUMER, position)?;
-                self.feed.saved(position, clock::monotonic_ms());
-            }
+            } => self.save(position, received_at),
             Task::Rest => {}
         }
         Ok(())
+    }
+
+    /// Saves state and cursor.
+    fn save(&mut self, position: Position, received_at: Timestamp) {
+        let began = clock::monotonic_ms();
+        let saved = self.feed.rows().and_then(|rows| {
+            self.checkpoints
+                .write(position, received_at, &rows, &[])
+                .context("cannot save the series writer's state")?;
+            Ok(self.journal.set_cursor(CONSUMER, position)?)
+        });
+        match saved {
+            Ok(()) => {
+                self.feed.saved(position);
+                self.shared.well(STATE);
+            }
+            Err(error) => {
+                self.shared.trouble(
+                    STATE,
+                    "the disk refuses it; tried again, and after a crash the journal has everything",
+                );
+                tracing::error!("{error:#}; tried again");
+            }
+        }
+        self.feed.tried_to_save(began, clock::monotonic_ms());
     }
 
     /// Writes what is gathered, however long the store is away.
@@ -243,5 +274,43 @@ impl SeriesConsumer {
     /// How the series store fares.
     pub(super) fn status(&self) -> watch::Receiver<SeriesStatus> {
         self.writer.status()
+    }
+}
+
+/// Waits while the pipeline has more to do than a moment's work, but not for ever.
+async fn give_way(mut processed: watch::Receiver<Position>, last: impl Fn() -> Position) {
+    let near = |done: &Position| last().0.saturating_sub(done.0) <= GIVE_WAY;
+    let waited = tokio::time::timeout(GIVE_WAY_LIMIT, processed.wait_for(near)).await;
+    if waited.is_err() {
+        tracing::debug!("the pipeline is still behind; the series take one batch");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAST: Position = Position(100_000);
+
+    #[tokio::test(start_paused = true)]
+    async fn the_series_wait_until_the_pipeline_has_caught_up() {
+        let (pipeline, processed) = watch::channel(Position(0));
+        let waiting = tokio::spawn(give_way(processed, || LAST));
+        for done in [20_000, 91_807] {
+            pipeline.send_replace(Position(done));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert!(!waiting.is_finished(), "{done}");
+        }
+        pipeline.send_replace(Position(91_808));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(waiting.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pipeline_that_never_catches_up_does_not_stop_the_series_for_good() {
+        let (_pipeline, processed) = watch::channel(Position(0));
+        let began = tokio::time::Instant::now();
+        give_way(processed, || LAST).await;
+        assert_eq!(began.elapsed(), GIVE_WAY_LIMIT);
     }
 }

@@ -11,6 +11,8 @@ use smol_str::SmolStr;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 
+use super::catch_up::CatchUp;
+use super::catch_up::Tell;
 use super::metrics::Metrics;
 use super::traffic::TrafficLog;
 use crate::decode::DecodeView;
@@ -24,7 +26,13 @@ use crate::profile::Profiles;
 use crate::telemetry::DeviceId;
 use crate::telemetry::Position;
 use crate::telemetry::Timestamp;
+use crate::web::Behind;
 use crate::web::Traffic;
+
+/// The pipeline, as a consumer of the journal.
+pub(super) const PIPELINE: &str = "pipeline";
+/// The series writer: its journal cursor, its metrics, its trouble.
+pub(super) const SERIES: &str = "series";
 
 /// Questions waiting for the worker; one more waits its turn. A question takes microseconds, a batch before it milliseconds.
 pub(super) const QUESTIONS_LIMIT: usize = 256;
@@ -72,6 +80,14 @@ pub(super) struct Shared {
     pub(super) listener: Option<Arc<ListenerStatus>>,
     series_written: AtomicU64,
     traffic: Mutex<TrafficLog>,
+    catching_up: Mutex<CatchingUp>,
+}
+
+/// How the consumers of the journal stand, as of the last look.
+#[derive(Default)]
+struct CatchingUp {
+    pipeline: (CatchUp, Behind),
+    series: (CatchUp, Behind),
 }
 
 impl Shared {
@@ -89,6 +105,7 @@ impl Shared {
             listener,
             series_written: AtomicU64::new(0),
             traffic: Mutex::default(),
+            catching_up: Mutex::default(),
         }
     }
 
@@ -156,6 +173,45 @@ impl Shared {
     pub(super) fn traffic(&self, now: Timestamp) -> Traffic {
         let log = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
         log.seen(now)
+    }
+
+    /// Notes how far the consumers of a journal that ends at `last` are; the log says it when it is much. `now`: ms of the
+    /// monotonic clock.
+    pub(super) fn look_at_backlog(&self, now: i64, last: Position) {
+        let (processed, written) = (*self.processed.borrow(), self.series_written());
+        let mut both = self
+            .catching_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let CatchingUp { pipeline, series } = &mut *both;
+        for (name, (looks, stands), done) in
+            [(PIPELINE, pipeline, processed), (SERIES, series, written)]
+        {
+            let (behind, tell) = looks.look(now, done, last);
+            *stands = behind;
+            let left_s = behind.left.map(|left| left.as_secs());
+            match tell {
+                Tell::CatchingUp => tracing::info!(
+                    consumer = name,
+                    behind = behind.records,
+                    per_second = behind.per_second,
+                    left_s,
+                    "catching up with the journal"
+                ),
+                Tell::CaughtUp => tracing::info!(consumer = name, "caught up with the journal"),
+                Tell::Nothing => {}
+            }
+            self.metrics.backlog(name, &behind);
+        }
+    }
+
+    /// How the pipeline and the series stood at the last look.
+    pub(super) fn backlog(&self) -> (Behind, Behind) {
+        let both = self
+            .catching_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        (both.pipeline.1, both.series.1)
     }
 
     /// Everything up to here is in the series store.

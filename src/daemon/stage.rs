@@ -4,9 +4,9 @@
 //! nothing. Leaves the doing to whoever drives it. Keeps: entries are stepped once, in order; nobody is told of effects that are
 //! not committed; the store is never behind a snapshot, and a snapshot never behind the base that the journal is kept for.
 
+use super::recover::Unsaved;
 use crate::pipeline::Effects;
 use crate::pipeline::Pipeline;
-use crate::pipeline::StateRow;
 use crate::telemetry::Entry;
 use crate::telemetry::MINUTE_MS;
 use crate::telemetry::Position;
@@ -20,7 +20,7 @@ const TICK_EVERY_MS: i64 = MINUTE_MS;
 /// Without effects the store's position still moves this often.
 const POSITION_EVERY_MS: i64 = SECOND_MS;
 /// A snapshot of the state is written this often while records come in.
-const SNAPSHOT_EVERY_MS: i64 = 30 * SECOND_MS;
+pub(super) const SNAPSHOT_EVERY_MS: i64 = 30 * SECOND_MS;
 /// Or after this many entries, so that a restart never replays for long.
 const SNAPSHOT_EVERY_ENTRIES: u64 = 200_000;
 
@@ -39,6 +39,8 @@ pub(super) struct Stage {
     stepped_at: i64,
     snapshot_at: i64,
     snapshot_position: Position,
+    /// State that is not on the disk yet, taken from the pipeline and perhaps refused so far.
+    unsaved: Unsaved,
 }
 
 /// One thing to do. The same task is given again until its answer has come.
@@ -57,7 +59,7 @@ pub(super) enum Task {
     Tell(Position),
     /// Commit this place without effects; then [`Stage::committed`].
     CommitPlace(Place),
-    /// Save [`Stage::take_rows`] for this place; then [`Stage::saved`].
+    /// Save [`Stage::unsaved`] for this place; then [`Stage::saved`], or [`Stage::not_saved`].
     Save(Place),
     /// A snapshot holds for this position: the journal need not be kept before it; then [`Stage::based`].
     Base(Position),
@@ -96,6 +98,7 @@ impl Stage {
             stepped_at: now,
             snapshot_at: now,
             snapshot_position: pipeline.position(),
+            unsaved: Unsaved::default(),
             pipeline,
         }
     }
@@ -143,9 +146,11 @@ impl Stage {
     /// Everyone was told; hands over the effects of the batch.
     pub(super) fn told(&mut self, now: i64) -> Effects {
         let since = self.pipeline.position().0 - self.snapshot_position.0;
-        let due = now - self.snapshot_at >= SNAPSHOT_EVERY_MS || since >= SNAPSHOT_EVERY_ENTRIES;
+        let due = now - self.snapshot_at >= SNAPSHOT_EVERY_MS;
+        // While the disk refuses, time alone counts.
+        let many = since >= SNAPSHOT_EVERY_ENTRIES && self.is_saved();
         self.phase = Phase::Ready;
-        if due {
+        if due || many {
             self.want_snapshot(now);
         }
         std::mem::take(&mut self.effects)
@@ -160,20 +165,36 @@ impl Stage {
         }
     }
 
-    /// The rows of the state that changed since the last snapshot. Taken once: a snapshot that then cannot be written is the end
-    /// of this process.
-    pub(super) fn take_rows(&mut self) -> Vec<StateRow> {
-        self.pipeline.take_changed_rows()
+    /// What is to be saved: the rows of the state that changed since the last snapshot that was.
+    pub(super) fn unsaved(&mut self) -> &Unsaved {
+        self.unsaved.take(self.pipeline.take_changed_rows());
+        &self.unsaved
     }
 
     /// The rows are on the disk.
     pub(super) fn saved(&mut self) {
+        self.unsaved.saved();
+        self.snapshot_position = self.pipeline.position();
         self.phase = Phase::Saved;
     }
 
-    /// The journal knows of the snapshot.
+    /// The disk refused; the next snapshot has these rows too.
+    pub(super) fn not_saved(&mut self) {
+        self.phase = Phase::Ready;
+    }
+
+    /// Nothing waits for the disk.
+    pub(super) fn is_saved(&self) -> bool {
+        self.unsaved.is_empty()
+    }
+
+    /// What the newest snapshot holds for.
+    pub(super) fn snapshot_position(&self) -> Position {
+        self.snapshot_position
+    }
+
+    /// The journal was told of the snapshot. When it refused, the next one tells it.
     pub(super) fn based(&mut self) {
-        self.snapshot_position = self.pipeline.position();
         self.phase = Phase::Ready;
     }
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::clock;
-use super::metrics::Consumer;
-use super::series::CONSUMER;
 use super::shared::Shared;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::series::Series;
 use crate::series::SeriesStatus;
 use crate::series::SeriesStore as _;
+use crate::store::SERIES_CHANNEL;
+use crate::store::Store;
 
 /// How often numbers that nobody reports are looked up, and old points are forgotten.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -25,29 +25,37 @@ const KEEP_EVERY: u32 = 3_600;
 /// Looks after what nobody else does: gauges, the series store's health, its retention.
 pub(super) async fn keep(
     journal: Journal,
+    store: Store,
     series: Series,
     config: Config,
     shared: Arc<Shared>,
     status: watch::Receiver<SeriesStatus>,
 ) {
     let mut bucket_ready = false;
+    let mut dropped = 0;
     let retention = config
         .influxdb
         .as_ref()
         .map_or(config.series.retention, |influxdb| influxdb.retention);
     for look in 0_u32.. {
         shared.look_at_traffic(clock::wall());
-        let bytes = i64::try_from(journal.stats().bytes).unwrap_or(i64::MAX);
+        let stats = journal.stats();
+        let bytes = i64::try_from(stats.bytes).unwrap_or(i64::MAX);
         shared.metrics.journal_bytes.set(bytes);
-        let behind = journal.last().0.saturating_sub(shared.series_written().0);
-        let consumer = Consumer {
-            consumer: CONSUMER.into(),
-        };
+        let held = stats.held.as_ref();
         shared
             .metrics
-            .journal_lag
-            .get_or_create(&consumer)
-            .set(i64::try_from(behind).unwrap_or(i64::MAX));
+            .held(held.map(|held| (held.holder.name(), held.bytes)));
+        shared.look_at_backlog(clock::monotonic_ms(), stats.last);
+        let gone = store.outbox_dropped();
+        if gone > dropped {
+            shared.metrics.dropped(SERIES_CHANNEL, gone - dropped);
+            tracing::warn!(
+                dropped = gone,
+                "the series store has been away for so long that the oldest derived values were let go; a replay works them out again"
+            );
+            dropped = gone;
+        }
         if look % KEEP_EVERY == 0 || (!bucket_ready && look % BUCKET_EVERY == 0) {
             bucket_ready = ensure_series(&series, retention).await;
         }

@@ -18,12 +18,11 @@ use tokio::sync::watch;
 
 use super::clock;
 use super::effects::StoreBatch;
-use super::metrics::Consumer;
-use super::recover;
 use super::shared::Known;
 use super::shared::Question;
 use super::shared::Shared;
 use super::stage::Place;
+use super::stage::SNAPSHOT_EVERY_MS;
 use super::stage::Stage;
 use super::stage::Task;
 use crate::checkpoint::Checkpoints;
@@ -34,9 +33,12 @@ use crate::store::Batch;
 use crate::store::Store;
 use crate::telemetry::Position;
 use crate::telemetry::Record;
+use crate::telemetry::SECOND_MS;
 
 /// Bytes of one batch at most.
 const BATCH_BYTES: usize = 4 << 20;
+/// Name of the saved state's trouble.
+const STATE: &str = "state";
 /// Pause before the store is tried again after an error that may pass.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Answers to actions are kept for those who ask later; the oldest go when there are more.
@@ -113,10 +115,16 @@ impl Worker {
         self.stage.want_snapshot(clock::monotonic_ms());
         loop {
             match self.stage.task(clock::monotonic_ms(), Position(0)) {
-                Task::Rest => return Ok(()),
+                Task::Rest => break,
                 task => self.perform(task).await?,
             }
         }
+        anyhow::ensure!(
+            self.stage.is_saved(),
+            "the state could not be saved; the next start works through the journal from position {} on",
+            self.stage.snapshot_position().next()
+        );
+        Ok(())
     }
 
     /// Does one thing that the stage wants done.
@@ -131,24 +139,44 @@ impl Worker {
                 }
             }
             Task::CommitPlace(place) => self.commit_place(place).await?,
-            // The pipeline waits meanwhile: some milliseconds for thousands of devices.
-            Task::Save(place) => {
-                let (position, received_at) = (place.position, place.received_at);
-                let rows = self.stage.take_rows();
-                recover::save(&self.parts.checkpoints, position, received_at, rows)
-                    .context("cannot save the state")?;
-                self.stage.saved();
-            }
+            Task::Save(place) => self.save(place),
             Task::Base(position) => {
-                self.parts
-                    .journal
-                    .set_base(position)
-                    .context("cannot store a cursor of the journal")?;
+                let noted = self.parts.journal.set_base(position);
+                self.told_of_state(noted.context("how far the saved state is cannot be written"));
                 self.stage.based();
             }
             Task::Rest => {}
         }
         Ok(())
+    }
+
+    /// Saves the state. The pipeline waits meanwhile: some milliseconds for thousands of devices. When the disk refuses it, it is
+    /// tried again: the journal has everything, so nothing is lost and tickets go on.
+    fn save(&mut self, place: Place) {
+        let unsaved = self.stage.unsaved();
+        let saved = unsaved.save(&self.parts.checkpoints, place.position, place.received_at);
+        if saved.is_ok() {
+            self.stage.saved();
+        } else {
+            self.stage.not_saved();
+        }
+        self.told_of_state(saved.context("the state cannot be saved"));
+    }
+
+    fn told_of_state(&self, result: anyhow::Result<()>) {
+        match result {
+            Ok(()) => self.parts.shared.well(STATE),
+            Err(error) => {
+                self.parts.shared.trouble(
+                    STATE,
+                    "the disk refuses it; tried again, and after a crash the journal has everything",
+                );
+                tracing::error!(
+                    "{error:#}; tried again in {} s",
+                    SNAPSHOT_EVERY_MS / SECOND_MS
+                );
+            }
+        }
     }
 
     /// Reads and steps one batch.
@@ -198,15 +226,6 @@ impl Worker {
         let shared = &self.parts.shared;
         shared.set_profiles(self.stage.pipeline().profiles());
         shared.set_processed(position);
-        let lag = self.parts.journal.last().0.saturating_sub(position.0);
-        let consumer = Consumer {
-            consumer: "pipeline".into(),
-        };
-        shared
-            .metrics
-            .journal_lag
-            .get_or_create(&consumer)
-            .set(i64::try_from(lag).unwrap_or(i64::MAX));
     }
 
     /// One transaction: effects and position.

@@ -182,6 +182,7 @@ impl DecodeState {
             | Control::PartReplaced { .. }
             | Control::Ticket { .. }
             | Control::Replay { .. }
+            | Control::Lost { .. }
             | Control::End => {}
         }
     }

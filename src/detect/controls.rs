@@ -37,7 +37,19 @@ impl Detector {
             | Control::Zones { .. }
             | Control::Ticket { .. }
             | Control::Replay { .. }
+            | Control::Lost { .. }
             | Control::End => self.fire_until(now, out),
+        }
+    }
+
+    /// Records between `last` and `now` are lost. Call it before asking for what is due: nothing inside the span is. Sources that
+    /// were up before are taken to be up after it.
+    pub fn lost(&mut self, last: Option<Timestamp>, now: Timestamp) {
+        let down = self.down.clone();
+        self.started(last, now);
+        let up: Vec<_> = self.down.difference(&down).cloned().collect();
+        for source in up {
+            self.source_up(&source, now.ms());
         }
     }
 

@@ -177,6 +177,7 @@ pub(super) fn weight(entry: &Entry) -> usize {
                 | Control::Device { .. }
                 | Control::PartReplaced { .. }
                 | Control::Ticket { .. }
+                | Control::Lost { .. }
                 | Control::End => ENTRY_OVERHEAD,
             },
             Record::Tick => 0,

@@ -4,6 +4,7 @@
 //! so that no power cut can leave a consumer before the journal's beginning.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +33,35 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS cursors (consumer TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS bases (position INTEGER PRIMARY KEY);";
 
+/// Who keeps retention from removing something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// A consumer that has not read it.
+    Consumer(String),
+    /// The older of the newest two saved states begins there.
+    Base,
+}
+
+impl Holder {
+    /// A short name, for metrics.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Consumer(name) => name,
+            Self::Base => "base",
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Consumer(name) => write!(out, "the consumer '{name}'"),
+            Self::Base => out.write_str("the base checkpoint"),
+        }
+    }
+}
+
 /// What the file holds: cursors by consumer, and bases, newest last.
 pub(super) type Stored = (BTreeMap<String, Position>, Vec<Position>);
 
@@ -52,7 +82,7 @@ pub(super) trait CursorFile: Send {
 }
 
 /// The file `cursors`.
-pub(super) struct SqliteCursors {
+struct SqliteCursors {
     path: PathBuf,
     connection: Connection,
 }
@@ -66,7 +96,7 @@ pub(super) struct Cursors {
 }
 
 impl SqliteCursors {
-    pub(super) fn open(dir: &Path, journal: &str) -> Result<Self, JournalError> {
+    fn open(dir: &Path, journal: &str) -> Result<Self, JournalError> {
         let path = dir.join(FILE);
         let read = || {
             let connection = Connection::open(&path)?;
@@ -149,6 +179,11 @@ impl CursorFile for SqliteCursors {
 }
 
 impl Cursors {
+    /// The cursors of a directory.
+    pub(super) fn open(dir: &Path, journal: &str) -> Result<Self, JournalError> {
+        Self::load(Box::new(SqliteCursors::open(dir, journal)?))
+    }
+
     /// The cursors as this file has them.
     pub(super) fn load(file: Box<dyn CursorFile>) -> Result<Self, JournalError> {
         let (consumers, bases) = file.load()?;
@@ -217,15 +252,12 @@ impl Cursors {
     }
 
     /// Up to which position everything may be removed, and who holds what comes after. `None`: nobody holds anything.
-    pub(super) fn hold(&self) -> Option<(Position, String)> {
+    pub(super) fn hold(&self) -> Option<(Position, Holder)> {
         let consumers = self
             .consumers
             .iter()
-            .map(|(consumer, position)| (*position, format!("the consumer '{consumer}'")));
-        let base = self
-            .bases
-            .first()
-            .map(|base| (*base, "the base checkpoint".to_owned()));
+            .map(|(consumer, position)| (*position, Holder::Consumer(consumer.clone())));
+        let base = self.bases.first().map(|base| (*base, Holder::Base));
         consumers.chain(base).min_by_key(|(position, _)| *position)
     }
 
@@ -238,6 +270,8 @@ impl Cursors {
         Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
             .and_then(|connection| {
                 connection.busy_timeout(BUSY)?;
+                let leave = super::segment::has_log(&path);
+                super::segment::leave_log(&connection, leave)?;
                 read(&connection)
             })
             .map_err(|source| JournalError::sqlite("reading", &path, source))

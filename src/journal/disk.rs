@@ -13,7 +13,6 @@ use crate::telemetry::Position;
 
 use super::block::Block;
 use super::cursors::Cursors;
-use super::cursors::SqliteCursors;
 use super::error::JournalError;
 use super::open;
 use super::segment;
@@ -73,7 +72,7 @@ pub(super) trait Disk: Send + Sync {
     }
     /// The consumers' cursors.
     fn cursors(&self, dir: &Path, journal: &str) -> Result<Cursors, JournalError> {
-        Cursors::load(Box::new(SqliteCursors::open(dir, journal)?))
+        Cursors::open(dir, journal)
     }
 }
 
@@ -93,6 +92,8 @@ pub(super) trait Reading: Send {
     fn blocks(&self, from: Position, max_bytes: usize) -> Result<Vec<Stored>, JournalError>;
     /// The first and the last block that begin before `end`.
     fn ends(&self, end: Option<Position>) -> Result<Option<(Stored, Stored)>, JournalError>;
+    /// Closing it leaves the write-ahead log as it is.
+    fn leave_log(&self) -> Result<(), JournalError>;
 }
 
 /// The disk that is there.
@@ -115,7 +116,9 @@ impl Disk for SqliteDisk {
     fn reopen(&self, path: &Path, journal: &str) -> Result<Box<dyn Live>, JournalError> {
         let opened = Opened::open(path, journal, true)?;
         // What a killed process wrote may be only in the page cache; a checkpoint fsyncs the log and the file.
-        let synced = segment::prepare(&opened.connection, true).and_then(|()| {
+        let own = segment::leave_log(&opened.connection, false);
+        let prepared = own.and_then(|()| segment::prepare(&opened.connection, true));
+        let synced = prepared.and_then(|()| {
             opened
                 .connection
                 .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
@@ -152,6 +155,11 @@ impl Reading for Opened {
 
     fn ends(&self, end: Option<Position>) -> Result<Option<(Stored, Stored)>, JournalError> {
         Opened::ends(self, end)
+    }
+
+    fn leave_log(&self) -> Result<(), JournalError> {
+        segment::leave_log(&self.connection, false)
+            .map_err(|source| JournalError::sqlite("opening", &self.path, source))
     }
 }
 

@@ -70,7 +70,7 @@ pub enum JournalError {
     },
     /// A file is not what was written.
     #[error(
-        "{} is damaged (positions {}): {detail}; run `foremend journal verify` to see what is whole",
+        "{} is damaged (positions {}): {detail}; run `foremend journal verify` to see what is whole, `foremend journal salvage` to save it",
         path.display(),
         range(*first, *last)
     )]
@@ -86,7 +86,7 @@ pub enum JournalError {
     },
     /// Segments are missing between others.
     #[error(
-        "the journal in {} lacks the positions {from} to {to}: a segment file is missing; put it back, or run `foremend journal verify`",
+        "the journal in {} lacks the positions {from} to {to}: a segment file is missing; put it back, or save what is there with `foremend journal salvage` (`foremend journal verify` says more)",
         dir.display()
     )]
     Hole {
@@ -111,6 +111,12 @@ pub enum JournalError {
     /// There is no journal in the directory.
     #[error("{} holds no journal", dir.display())]
     Absent {
+        /// Which directory.
+        dir: PathBuf,
+    },
+    /// A new journal is to be written where something lies already.
+    #[error("{} is not empty; name a directory that is empty or does not exist yet", dir.display())]
+    Occupied {
         /// Which directory.
         dir: PathBuf,
     },

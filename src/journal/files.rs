@@ -36,6 +36,8 @@ pub(super) struct Files {
     pub(super) dir: PathBuf,
     pub(super) id: String,
     pub(super) disk: Arc<dyn Disk>,
+    /// Whether this process owns the journal; else it changes nothing, not even at the end.
+    owned: bool,
     catalog: Mutex<Catalog>,
     open: Mutex<VecDeque<Box<dyn Reading>>>,
     cache: Mutex<Cache>,
@@ -61,11 +63,18 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Files {
-    pub(super) fn new(dir: &Path, id: String, disk: Arc<dyn Disk>, catalog: Catalog) -> Self {
+    pub(super) fn new(
+        dir: &Path,
+        id: String,
+        disk: Arc<dyn Disk>,
+        catalog: Catalog,
+        owned: bool,
+    ) -> Self {
         Self {
             dir: dir.to_owned(),
             id,
             disk,
+            owned,
             catalog: Mutex::new(catalog),
             open: Mutex::default(),
             cache: Mutex::default(),
@@ -197,7 +206,11 @@ impl Files {
         drop(open);
         // The index of a write-ahead log is shared memory, which a reader writes to as well.
         let live = segment.kind == Kind::Live;
-        self.disk.open(path, &self.id, live)
+        let opened = self.disk.open(path, &self.id, live)?;
+        if self.owned {
+            opened.leave_log()?;
+        }
+        Ok(opened)
     }
 
     fn put_back(&self, opened: Box<dyn Reading>) {

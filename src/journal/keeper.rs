@@ -7,9 +7,12 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::telemetry::Position;
+use crate::telemetry::Timestamp;
 
+use super::Held;
 use super::block;
 use super::block::Block;
 use super::catalog::Segment;
@@ -95,6 +98,7 @@ impl Shared {
         } else {
             Space::Nothing
         };
+        self.tell_held();
         let before = self.queue.set_space(space);
         if before == space {
             return;
@@ -106,7 +110,10 @@ impl Shared {
             Space::ControlsOnly | Space::Nothing => {
                 let nobody = "nobody; the newest segments alone are too large";
                 let held = lock(&self.cursors).hold();
-                let (position, holder) = held.unwrap_or((Position(0), nobody.to_owned()));
+                let (position, holder) = held.map_or_else(
+                    || (Position(0), nobody.to_owned()),
+                    |(position, holder)| (position, holder.to_string()),
+                );
                 tracing::error!(
                     bytes,
                     max_bytes = max,
@@ -142,6 +149,57 @@ impl Shared {
         }
     }
 
+    /// What should go by age or bytes, and is still needed.
+    pub(super) fn held(&self) -> Option<Held> {
+        let (position, holder) = lock(&self.cursors).hold()?;
+        let catalog = self.files.catalog();
+        let now = catalog.received_last()?;
+        let mut over = catalog.bytes().saturating_sub(self.room());
+        let mut bytes = 0;
+        let newest = catalog.len().saturating_sub(1);
+        for segment in catalog.iter().take(newest) {
+            if !segment.closed || !(over > 0 || self.is_old(segment, now)) {
+                break;
+            }
+            over = over.saturating_sub(segment.bytes);
+            if segment.last() > position {
+                bytes += segment.bytes;
+            }
+        }
+        (bytes > 0).then_some(Held {
+            holder,
+            position,
+            bytes,
+        })
+    }
+
+    /// Says once that retention is held up, and once that it goes on.
+    fn tell_held(&self) {
+        let held = self.held();
+        let told = &self.keeper.held;
+        match (told.swap(held.is_some(), Ordering::Relaxed), held) {
+            (false, Some(held)) => tracing::warn!(
+                bytes = held.bytes,
+                held_by = %held.holder,
+                held_from = %held.position,
+                "the journal keeps what is old or too much, because someone has not read it; when the byte budget is used up, nothing is acknowledged any more"
+            ),
+            (true, None) => tracing::info!("nobody holds up the journal's retention any more"),
+            (false, None) | (true, Some(_)) => {}
+        }
+    }
+
+    fn is_old(&self, segment: &Segment, now: Timestamp) -> bool {
+        let age = now.since(segment.received_last).max(0).unsigned_abs();
+        u128::from(age) > self.options.max_age.as_millis()
+    }
+
+    /// The live segment has room to grow before the budget is met.
+    fn room(&self) -> u64 {
+        let options = &self.options;
+        options.max_bytes.saturating_sub(options.seal_at_bytes())
+    }
+
     /// The oldest segment, if it may and should go.
     fn removable(&self) -> Option<Segment> {
         let hold = lock(&self.cursors).hold();
@@ -152,15 +210,8 @@ impl Shared {
             return None;
         }
         let now = catalog.received_last()?;
-        let age = now.since(oldest.received_last).max(0).unsigned_abs();
-        let old = u128::from(age) > self.options.max_age.as_millis();
-        // The live segment has room to grow before the budget is met.
-        let room = self
-            .options
-            .max_bytes
-            .saturating_sub(self.options.seal_at_bytes());
-        let over = catalog.bytes() > room;
-        (old || over).then(|| oldest.clone())
+        let over = catalog.bytes() > self.room();
+        (over || self.is_old(oldest, now)).then(|| oldest.clone())
     }
 
     /// Packs a closed segment into a new file that takes its place, unless retention removed it meanwhile.

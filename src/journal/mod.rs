@@ -26,9 +26,13 @@ mod options;
 
 mod queue;
 
+mod raw;
+
 mod reader;
 
 mod running;
+
+mod salvage;
 
 mod segment;
 
@@ -62,10 +66,15 @@ use running::Shared;
 
 pub use clock::Clock;
 pub use clock::SystemClock;
+pub use cursors::Holder;
 pub use error::AppendError;
 pub use error::JournalError;
 pub use options::JournalOptions;
 pub use reader::JournalReader;
+pub use salvage::Loss;
+pub use salvage::SalvageReport;
+pub use salvage::SalvagedSegment;
+pub use salvage::salvage;
 pub use verify::SegmentReport;
 pub use verify::VerifyReport;
 pub use verify::verify;
@@ -117,6 +126,19 @@ pub struct JournalStats {
     pub cursors: Vec<(String, Position)>,
     /// Positions of the newest two complete base checkpoints.
     pub bases: Vec<Position>,
+    /// What retention should remove and may not, and for whom; not known when only reading.
+    pub held: Option<Held>,
+}
+
+/// A part of the journal that is old or too much, and that someone still needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Who needs it.
+    pub holder: Holder,
+    /// The last position that the holder is done with.
+    pub position: Position,
+    /// Its size on disk, in bytes.
+    pub bytes: u64,
 }
 
 impl Journal {
@@ -208,6 +230,7 @@ impl Journal {
     pub fn stats(&self) -> JournalStats {
         let shared = self.shared();
         let (queued_records, queued_bytes) = shared.queue.size();
+        let held = shared.held();
         let cursors = lock(&shared.cursors);
         let counters = &shared.counters;
         JournalStats {
@@ -220,6 +243,7 @@ impl Journal {
             queued_bytes,
             cursors: cursors.all().clone().into_iter().collect(),
             bases: cursors.bases().to_vec(),
+            held,
             ..shared.files.stats()
         }
     }

@@ -20,7 +20,7 @@ use super::segment;
 use super::segment::Kind;
 use super::segment::parse_name;
 
-const LOCK_FILE: &str = "journal.lock";
+pub(super) const LOCK_FILE: &str = "journal.lock";
 pub(super) const ID_FILE: &str = "journal.toml";
 /// Format of the directory.
 const FORMAT: i64 = 1;

@@ -42,7 +42,7 @@ impl JournalReader {
             let names = open::list(&SqliteDisk, dir)?.segments;
             match open::survey(&SqliteDisk, dir, &id, &names) {
                 Ok(catalog) => {
-                    let files = Files::new(dir, id, Arc::new(SqliteDisk), catalog);
+                    let files = Files::new(dir, id, Arc::new(SqliteDisk), catalog, false);
                     let cursors = Cursors::peek(dir)?;
                     return Ok(Self { files, cursors });
                 }
@@ -124,6 +124,7 @@ impl Files {
             queued_bytes: 0,
             cursors: Vec::new(),
             bases: Vec::new(),
+            held: None,
         }
     }
 }

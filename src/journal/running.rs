@@ -64,6 +64,8 @@ pub(super) struct Keeper {
     pub(super) sealing: Mutex<()>,
     /// Held while removing.
     pub(super) retaining: Mutex<()>,
+    /// It was told that someone holds up retention.
+    pub(super) held: AtomicBool,
 }
 
 #[derive(Default)]
@@ -133,7 +135,7 @@ impl Shared {
         }
         let stamper = Stamper::new(Arc::clone(&options.clock), catalog.received_last());
         let shared = Arc::new(Shared {
-            files: Files::new(dir, id, disk, catalog),
+            files: Files::new(dir, id, disk, catalog, true),
             options,
             queue: Queue::default(),
             cursors: Mutex::new(cursors),

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use rusqlite::OpenFlags;
 use rusqlite::OptionalExtension;
 use rusqlite::Row;
+use rusqlite::config::DbConfig;
 use rusqlite::params;
 
 use crate::telemetry::Position;
@@ -31,6 +32,9 @@ pub(super) const SEGMENT_FORMAT: u32 = 1;
 const BUSY: Duration = Duration::from_secs(5);
 /// The most a block may claim to unpack to: one append joined to a full block. More is damage.
 const UNPACKED_MAX: usize = APPEND_BYTES + 2 * SEALED_BLOCK_BYTES;
+
+/// Findings about a file's structure that are listed; one is enough to know.
+const STRUCTURE_FINDINGS: usize = 5;
 
 const SCHEMA: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -147,6 +151,7 @@ pub(super) fn is_unborn(path: &Path) -> bool {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let tables = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(BUSY)?;
+        leave_log(&connection, has_log(path))?;
         let sql = "SELECT count(*) FROM sqlite_master";
         connection.query_row(sql, [], |row| row.get::<_, i64>(0))
     });
@@ -221,6 +226,7 @@ impl Opened {
         let opened = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .and_then(|connection| {
                 connection.busy_timeout(BUSY)?;
+                leave_log(&connection, has_log(path))?;
                 Ok(connection)
             });
         let connection = opened.map_err(|source| JournalError::sqlite("opening", path, source))?;
@@ -304,6 +310,19 @@ impl Opened {
         Ok(one("ASC")?.zip(one("DESC")?))
     }
 
+    /// What SQLite finds wrong with the file's structure: pages, order, what lies in no page and in two.
+    pub(super) fn structure(&self) -> Result<Vec<String>, JournalError> {
+        let read = || {
+            let sql = format!("PRAGMA quick_check({STRUCTURE_FINDINGS})");
+            let mut statement = self.connection.prepare(&sql)?;
+            let found = statement.query_map([], |row| row.get::<_, String>(0))?;
+            found.collect::<Result<Vec<_>, _>>()
+        };
+        let mut found = read().map_err(|source| self.failed(source))?;
+        found.retain(|finding| finding != "ok");
+        Ok(found)
+    }
+
     fn check(&self, journal: &str) -> Result<(), JournalError> {
         let value = |name: &str| {
             self.connection
@@ -370,18 +389,27 @@ impl Stored {
     /// A block as its row has it, for a disk that is a model.
     #[cfg(test)]
     pub(super) fn of(block: &Block) -> Self {
-        Self {
-            head: block.head,
-            crc: block.head.crc(&block.data),
-            unpacked: 0,
-            data: block.data.clone(),
-        }
+        Self::new(
+            block.head,
+            block.head.crc(&block.data),
+            0,
+            block.data.clone(),
+        )
     }
 
     /// What its row takes, about.
     #[cfg(test)]
     pub(super) fn size(&self) -> u64 {
         self.data.len() as u64 + ROW_BYTES
+    }
+
+    pub(super) const fn new(head: Head, crc: u32, unpacked: usize, data: Vec<u8>) -> Self {
+        Self {
+            head,
+            crc,
+            unpacked,
+            data,
+        }
     }
 
     /// The bytes of the block, checked and unpacked.
@@ -413,6 +441,21 @@ impl Stored {
             data: row.get(6)?,
         })
     }
+}
+
+/// Whether something waits in the file's write-ahead log.
+pub(super) fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    fs::metadata(log).is_ok_and(|log| log.len() > 0)
+}
+
+/// Whether the last one to close the file leaves its write-ahead log as it is. Only the journal's owner moves the log into the
+/// file: someone who looks changes nothing.
+pub(super) fn leave_log(connection: &Connection, leave: bool) -> Result<(), rusqlite::Error> {
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave)
+        .map(|_| ())
 }
 
 pub(super) fn prepare(connection: &Connection, wal: bool) -> Result<(), rusqlite::Error> {

@@ -416,6 +416,10 @@ impl Reading for ModelReading {
             Some((first, last))
         })
     }
+
+    fn leave_log(&self) -> Result<(), JournalError> {
+        Ok(())
+    }
 }
 
 impl ModelCursors {

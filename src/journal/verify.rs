@@ -1,18 +1,26 @@
 //! `journal verify`: reads every byte that counts and says, per file, what is whole and what is not.
 //!
-//! Keeps: nothing is changed; damage in one file hides nothing about the others.
+//! Each file is read as the daemon would read it, then its structure is checked, and what SQLite would pass over in silence: a
+//! write-ahead log that breaks off, and an end that others know to lie further on. Keeps: nothing is changed; damage in one file
+//! hides nothing about the others; where it finds nothing, every entry can be read.
 
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use crate::telemetry::Position;
 use crate::telemetry::Timestamp;
 
 use super::block;
+use super::cursors::Cursors;
 use super::disk::SqliteDisk;
 use super::error::JournalError;
 use super::open;
+use super::raw;
+use super::raw::wal::Wal;
+use super::segment;
 use super::segment::Kind;
 use super::segment::Opened;
 use super::segment::Stored;
@@ -21,6 +29,10 @@ use super::writer::Chain;
 
 /// Findings listed per file; a thoroughly broken file has as many as it has blocks. What is beyond is counted.
 const FINDINGS: usize = 20;
+/// A write-ahead log that breaks off is looked at so often before it counts as damaged: a daemon may be in the middle of a commit.
+const LOG_LOOKS: usize = 6;
+/// The pause between two such looks; a commit takes some milliseconds.
+const LOG_PAUSE: Duration = Duration::from_millis(20);
 
 /// What `verify` found in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,15 +79,28 @@ impl VerifyReport {
 /// # Errors
 /// When there is no journal, or the directory cannot be read. Damage is in the report.
 pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
-    let id = open::read_id(dir)?.ok_or_else(|| JournalError::Absent {
+    let absent = || JournalError::Absent {
         dir: dir.to_owned(),
-    })?;
+    };
+    let farthest = farthest(dir);
     let names = open::list(&SqliteDisk, dir)?.segments;
     let mut report = VerifyReport {
-        id,
+        id: String::new(),
         segments: Vec::new(),
         damage: Vec::new(),
     };
+    match open::read_id(dir) {
+        Ok(Some(id)) => report.id = id,
+        Ok(None) if names.is_empty() => return Err(absent()),
+        found => {
+            let missing = || format!("{} is missing", dir.join(open::ID_FILE).display());
+            let trouble = found.err().map_or_else(missing, |error| error.to_string());
+            report.damage.push(trouble);
+            let (first, kind) = names.first().copied().ok_or_else(absent)?;
+            // What the first file says; when that says nothing either, every file is told to be foreign.
+            report.id = segment::read_id(&dir.join(file_name(first, kind))).unwrap_or_default();
+        }
+    }
     for (index, &(first, kind)) in names.iter().enumerate() {
         let end = names.get(index + 1).map(|(next, _)| *next);
         let mut walk = Walk::new(dir, (first, kind), end);
@@ -105,7 +130,56 @@ pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
     if names.is_empty() {
         report.damage.push("no segment is here".to_owned());
     }
+    match farthest {
+        Ok(farthest) => report
+            .damage
+            .extend(missing_end(farthest, &report.segments)),
+        Err(error) => report.damage.push(Chain(&error).to_string()),
+    }
     Ok(report)
+}
+
+/// Who stands farthest, and where. Asked before the files are listed: a cursor is never written before the entry that it names.
+fn farthest(dir: &Path) -> Result<Option<(String, Position)>, JournalError> {
+    let (cursors, bases) = Cursors::peek(dir)?;
+    let consumers = cursors
+        .into_iter()
+        .map(|(name, at)| (format!("the consumer '{name}'"), at));
+    let bases = bases.into_iter().map(|at| ("a saved state".to_owned(), at));
+    Ok(consumers.chain(bases).max_by_key(|(_, at)| *at))
+}
+
+/// The end of the journal is missing when someone stands behind it.
+fn missing_end(farthest: Option<(String, Position)>, segments: &[SegmentReport]) -> Option<String> {
+    let (who, at) = farthest?;
+    // A damaged last file has told its own; where it ended is not known.
+    let last = segments.last().filter(|last| last.damage.is_empty())?;
+    let end = segments
+        .iter()
+        .rev()
+        .find_map(|segment| segment.positions)
+        .map_or(Position(0), |(_, last)| last);
+    let missing = at > end && last.path.exists();
+    missing
+        .then(|| format!("{who} stands at {at}, and the journal ends at {end}: its end is missing"))
+}
+
+/// What is wrong with the write-ahead log of a file, which SQLite drops in silence. A log that someone is writing is looked at
+/// again.
+fn log_damage(path: &Path) -> Option<String> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    let log = PathBuf::from(name);
+    let (_sender, never) = mpsc::sync_channel::<()>(1);
+    for _ in 1..LOG_LOOKS {
+        let bytes = raw::file::read(&log).ok()?.data;
+        Wal::parse(&bytes).damage?;
+        // Nothing is ever sent: it is a pause.
+        if never.recv_timeout(LOG_PAUSE).is_ok() {
+            break;
+        }
+    }
+    Wal::parse(&raw::file::read(&log).ok()?.data).damage
 }
 
 /// The walk through one file.
@@ -146,8 +220,19 @@ impl Walk {
             Ok(opened) => opened,
             Err(error) => return self.found(Chain(&error).to_string()),
         };
+        if !self.report.sealed
+            && let Some(damage) = log_damage(&self.report.path)
+        {
+            self.found(damage);
+        }
         let forwards = opened.each(false, |stored| self.block(stored));
-        let Err(error) = forwards else { return };
+        let Err(error) = forwards else {
+            match opened.structure() {
+                Ok(findings) => findings.into_iter().for_each(|finding| self.found(finding)),
+                Err(error) => self.found(Chain(&error).to_string()),
+            }
+            return;
+        };
         // SQLite gave up at a page. What lies behind it can be reached from the other end.
         let broken = self.next;
         let mut beyond: Vec<Stored> = Vec::new();

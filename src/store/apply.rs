@@ -48,8 +48,12 @@ impl Store {
         for item in batch.outbox {
             write_outbox(&mut tx, item, batch.received_at).await?;
         }
+        let dropped = self.prune_outbox(&mut tx, batch.outbox.len()).await?;
         write_position(&mut tx, batch.position).await?;
         tx.commit().await?;
+        self.shared
+            .outbox_dropped
+            .fetch_add(dropped, Ordering::Relaxed);
         self.shared
             .position
             .store(batch.position.0, Ordering::Release);

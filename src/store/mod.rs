@@ -51,5 +51,5 @@ pub use tickets::{AssigneeFilter, TicketFilter, TicketSort};
 pub use timeline::TimelineEntry;
 pub use words::{
     Applied, Batch, DeviceStanding, DeviceUpdate, OutboxItem, PAGE_LIMIT, PAYLOAD_KEPT_BYTES, Page,
-    RejectedMessage, SERIES_CHANNEL,
+    RECOMPUTABLE, RejectedMessage, SERIES_CHANNEL,
 };

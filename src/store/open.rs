@@ -49,6 +49,10 @@ pub(super) struct Shared {
     pub(super) discarded: AtomicU64,
     /// Rejected rows written since old ones were last removed.
     pub(super) rejected_since_prune: AtomicU64,
+    /// Deliveries written since the outbox was last counted.
+    pub(super) outbox_since_prune: AtomicU64,
+    /// Deliveries that a full outbox let go since the start.
+    pub(super) outbox_dropped: AtomicU64,
     /// Number of the newest line of the audit, for those who follow changes.
     pub(super) newest_change: watch::Sender<i64>,
 }
@@ -103,6 +107,8 @@ impl Store {
                 position: AtomicU64::new(position.0),
                 discarded: AtomicU64::new(0),
                 rejected_since_prune: AtomicU64::new(0),
+                outbox_since_prune: AtomicU64::new(0),
+                outbox_dropped: AtomicU64::new(0),
                 newest_change: watch::Sender::new(newest.unwrap_or(0)),
             }),
         })
@@ -144,6 +150,8 @@ impl Store {
                 position: AtomicU64::new(position.0),
                 discarded: AtomicU64::new(0),
                 rejected_since_prune: AtomicU64::new(0),
+                outbox_since_prune: AtomicU64::new(0),
+                outbox_dropped: AtomicU64::new(0),
                 newest_change: watch::Sender::new(0),
             }),
         })

@@ -3,16 +3,25 @@
 //! It does not decide when a failed delivery is tried again or given up: its sender knows the channel. Delivery is at least once:
 //! a sender that dies after delivering leaves the lease to run out, and the idempotency key makes the second time harmless.
 
+use std::sync::atomic::Ordering;
+
 use smol_str::SmolStr;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Row};
 
 use crate::telemetry::Timestamp;
 
-use super::{PAGE_LIMIT, Store, StoreError};
+use super::{PAGE_LIMIT, RECOMPUTABLE, Store, StoreError};
 
 /// Longest error text kept with a delivery, in characters.
 const ERROR_LIMIT_CHARS: usize = 500;
+
+/// The most deliveries that wait. A fleet of ten thousand devices derives some 100,000 values a day, so this is five days of a
+/// series store that is away, about 200 MiB. When there are more, the oldest that can be worked out again from the journal
+/// ([`RECOMPUTABLE`]) are let go and counted; ticket changes stay.
+const PENDING_LIMIT: i64 = 500_000;
+/// They are counted once per so many new ones.
+const PRUNE_EVERY: u64 = 10_000;
 
 /// One delivery in the hands of its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +77,27 @@ impl Store {
         Ok(())
     }
 
+    /// Deliveries that a full outbox let go since the start.
+    #[must_use]
+    pub fn outbox_dropped(&self) -> u64 {
+        self.shared.outbox_dropped.load(Ordering::Relaxed)
+    }
+
+    /// Lets the oldest go beyond what may wait, once in a while. Returns how many.
+    pub(super) async fn prune_outbox(
+        &self,
+        connection: &mut SqliteConnection,
+        written: usize,
+    ) -> Result<u64, StoreError> {
+        let since = &self.shared.outbox_since_prune;
+        let count = since.fetch_add(written as u64, Ordering::Relaxed) + written as u64;
+        if count < PRUNE_EVERY {
+            return Ok(0);
+        }
+        since.store(0, Ordering::Relaxed);
+        prune(connection, PENDING_LIMIT).await
+    }
+
     /// Delivered: they are forgotten.
     pub async fn outbox_done(&self, ids: &[i64]) -> Result<(), StoreError> {
         for chunk in ids.chunks(PAGE_LIMIT) {
@@ -105,6 +135,29 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Removes the oldest pending deliveries that can be worked out again, as many as there are too many.
+pub(super) async fn prune(
+    connection: &mut SqliteConnection,
+    limit: i64,
+) -> Result<u64, StoreError> {
+    let pending: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE state = 'pending'")
+        .fetch_one(&mut *connection)
+        .await?;
+    if pending <= limit {
+        return Ok(0);
+    }
+    let removed = sqlx::query(
+        "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE state = 'pending' \
+         AND substr(key, 1, ?) = ? ORDER BY id LIMIT ?)",
+    )
+    .bind(RECOMPUTABLE.len().cast_signed() as i64)
+    .bind(RECOMPUTABLE)
+    .bind(pending - limit)
+    .execute(connection)
+    .await?;
+    Ok(removed.rows_affected())
 }
 
 fn read_row(row: &SqliteRow) -> Result<OutboxRow, StoreError> {

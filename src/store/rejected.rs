@@ -147,15 +147,21 @@ impl Store {
             .collect())
     }
 
-    /// The oldest positions, at most [`PAGE_LIMIT`], that hold messages still refused for this reason or of this device, and whether
-    /// there are more. `None` asks for nothing.
+    /// The oldest positions from `from` on and before `before`, at most [`PAGE_LIMIT`], that hold messages still refused for this
+    /// reason or of this device, and whether there are more. `None` asks for nothing.
     pub async fn oldest_rejected(
         &self,
         reason: Option<&str>,
         device: Option<&DeviceId>,
+        within: std::ops::Range<Position>,
     ) -> Result<(Vec<Position>, bool), StoreError> {
         let mut query =
             QueryBuilder::new("SELECT DISTINCT position FROM rejected WHERE replayed_at IS NULL");
+        let bound = |position: Position| i64::try_from(position.0).unwrap_or(i64::MAX);
+        query
+            .push(" AND position >= ")
+            .push_bind(bound(within.start));
+        query.push(" AND position < ").push_bind(bound(within.end));
         if let Some(reason) = reason {
             query.push(" AND reason = ").push_bind(reason.to_owned());
         }

@@ -12,6 +12,8 @@ pub const PAYLOAD_KEPT_BYTES: usize = 4 * 1024;
 pub const PAGE_LIMIT: usize = 500;
 /// The outbox channel of points for the series store: derived values and ticket changes.
 pub const SERIES_CHANNEL: &str = "series";
+/// How the key of a delivery begins that can be worked out again from the journal: these go first when the outbox is full.
+pub const RECOMPUTABLE: &str = "derived/";
 
 /// Effects of the journal's records up to `position`.
 #[derive(Clone, Copy, Debug, Default)]

@@ -93,6 +93,14 @@ pub enum Control {
         /// The message itself.
         message: RawMessage,
     },
+    /// Records that were lost with a damaged journal lay in front of this one, back to the position `from`: what they said is not
+    /// known, so nothing that was waited for came due between the record before them and this one.
+    Lost {
+        /// The first lost position.
+        from: Position,
+        /// How many positions were lost, this one included.
+        records: u64,
+    },
     /// The last line of an exported recording: what is due up to here fires.
     End,
 }

@@ -26,11 +26,15 @@ pub trait Backend: Send + Sync + 'static {
     /// The future is run to its end even when nobody waits for it any more.
     fn submit(&self, control: Control) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>>;
 
-    /// Decodes rejected messages once more, as of the time they came, and tells when their effects are in the store.
+    /// Decodes rejected messages once more, as of the time they came, and tells when their effects are in the store: which of
+    /// them the journal could not give any more.
     fn replay(
         &self,
         positions: Vec<Position>,
-    ) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>>;
+    ) -> BoxFuture<'static, Result<Vec<Position>, SubmitError>>;
+
+    /// The first position that the journal still has; what was rejected before it cannot be replayed.
+    fn first_kept(&self) -> Position;
 
     /// The profiles in force, by model.
     fn profiles(&self) -> Vec<Arc<Program>>;
@@ -153,14 +157,58 @@ impl Traffic {
 }
 
 /// What is not done yet, and how full the journal is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Records that detection has not seen yet.
-    pub detection: u64,
+    pub detection: Behind,
     /// Records whose points are not in the series store yet.
-    pub series: u64,
+    pub series: Behind,
     /// Bytes of the journal on disk.
     pub journal_bytes: u64,
+    /// What retention should remove and must not; `None` while nothing holds it up.
+    pub held: Option<HeldBack>,
+}
+
+/// How far a consumer of the journal is behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// Records that it has not seen yet.
+    pub records: u64,
+    /// Records a second that it worked off lately.
+    pub per_second: u64,
+    /// When it will have caught up if all goes on so; `None` when it is not getting nearer.
+    pub left: Option<Duration>,
+}
+
+impl Behind {
+    /// From this many records on, people are told that it is catching up: some seconds of a large fleet.
+    pub const TOLD_FROM: u64 = 10_000;
+
+    /// Whether people are told.
+    #[must_use]
+    pub const fn is_told(&self) -> bool {
+        self.records >= Self::TOLD_FROM
+    }
+}
+
+/// A part of the journal that is old or large enough to be removed, but that someone has not read yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// Whose reading it waits for.
+    pub holder: JournalHolder,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// Who holds the journal's retention.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JournalHolder {
+    /// The series writer: its store is away or behind.
+    Series,
+    /// The saved state: it cannot be written.
+    State,
+    /// Another consumer, by name.
+    Other(SmolStr),
 }
 
 /// Messages as they lie in the journal.

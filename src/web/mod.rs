@@ -50,10 +50,11 @@ use problem::Problem;
 
 pub use auth::{ADMIN_TOKEN_FILE, Caller, TokenError, Tokens};
 pub use backend::{
-    ActionOutcome, Backend, Backlog, Check, FaultCounts, HeardError, HeardMessage, HeardPage,
-    LiveClock, LiveDerive, LiveDevice, LiveFault, LiveSignal, RefusalKind, Said, SeriesAround,
-    SeriesQuery, SeriesRead, SeriesReadError, SeriesSample, SignalState, SubmitError, Traffic,
-    TrafficBucket, TrafficCounts, Understood, Unwritten, WordList,
+    ActionOutcome, Backend, Backlog, Behind, Check, FaultCounts, HeardError, HeardMessage,
+    HeardPage, HeldBack, JournalHolder, LiveClock, LiveDerive, LiveDevice, LiveFault, LiveSignal,
+    RefusalKind, Said, SeriesAround, SeriesQuery, SeriesRead, SeriesReadError, SeriesSample,
+    SignalState, SubmitError, Traffic, TrafficBucket, TrafficCounts, Understood, Unwritten,
+    WordList,
 };
 pub use connection::LiveConnection;
 pub use serve::serve;

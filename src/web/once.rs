@@ -14,6 +14,7 @@ use smol_str::SmolStr;
 
 use crate::store::RememberedAction;
 use crate::telemetry::Control;
+use crate::telemetry::Position;
 
 use super::WebState;
 use super::auth::Caller;
@@ -186,6 +187,48 @@ pub(super) async fn outcome(
     state: &WebState,
     work: BoxFuture<'static, Result<ActionOutcome, SubmitError>>,
 ) -> Result<Option<()>, Problem> {
+    match waited(state, work).await? {
+        None => Ok(None),
+        Some(ActionOutcome::Done) => Ok(Some(())),
+        Some(ActionOutcome::Refused { kind, reason }) => Err(Problem::refused(kind, &reason)),
+    }
+}
+
+/// Replays rejected messages, those first that the journal still has; tells which it has no more. `None`: it goes on without this
+/// caller, and what is told is what was known before.
+pub(super) async fn replay(
+    state: &WebState,
+    positions: Vec<Position>,
+) -> Result<(Option<()>, Replayed), Problem> {
+    let first = state.backend.first_kept();
+    let (mut gone, mut kept): (Vec<_>, Vec<_>) = positions
+        .into_iter()
+        .partition(|position| *position < first);
+    if kept.is_empty() {
+        return Ok((Some(()), Replayed { kept, gone }));
+    }
+    let unread = waited(state, state.backend.replay(kept.clone())).await?;
+    let done = unread.as_ref().map(|_| ());
+    for position in unread.unwrap_or_default() {
+        kept.retain(|kept| *kept != position);
+        gone.push(position);
+    }
+    Ok((done, Replayed { kept, gone }))
+}
+
+/// What became of a replay.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Replayed {
+    /// Taken up.
+    pub(super) kept: Vec<Position>,
+    /// The journal does not have them any more.
+    pub(super) gone: Vec<Position>,
+}
+
+async fn waited<T: Send + 'static>(
+    state: &WebState,
+    work: BoxFuture<'static, Result<T, SubmitError>>,
+) -> Result<Option<T>, Problem> {
     let permit = Arc::clone(&state.actions)
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("too many actions are under way"))?;
@@ -201,9 +244,6 @@ pub(super) async fn outcome(
             tracing::error!(%error, "an action failed");
             Err(Problem::internal())
         }
-        Ok(Ok(outcome)) => match outcome? {
-            ActionOutcome::Done => Ok(Some(())),
-            ActionOutcome::Refused { kind, reason } => Err(Problem::refused(kind, &reason)),
-        },
+        Ok(Ok(outcome)) => Ok(Some(outcome?)),
     }
 }

@@ -35,6 +35,15 @@ impl Daemon {
 
     /// Like [`Daemon::start`]; the text of a refusal is returned.
     pub(crate) fn try_start(dir: &Path, settings: &str) -> Result<Self, String> {
+        Self::try_start_by(dir, settings, Command::new(env!("CARGO_BIN_EXE_foremend")))
+    }
+
+    /// Like [`Daemon::try_start`]; the command gets `run` and its arguments, and becomes the daemon.
+    pub(crate) fn try_start_by(
+        dir: &Path,
+        settings: &str,
+        mut command: Command,
+    ) -> Result<Self, String> {
         let config = dir.join("foremend.toml");
         let listener = if settings.contains("[listener]") || settings.contains("[[broker]]") {
             ""
@@ -45,7 +54,7 @@ impl Daemon {
             "[data]\ndir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n{listener}{settings}"
         );
         std::fs::write(&config, whole).expect("the settings are written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_foremend"))
+        let mut child = command
             .args(["run", "--config"])
             .arg(&config)
             .stdout(Stdio::piped())

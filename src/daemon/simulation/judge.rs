@@ -11,7 +11,7 @@ use super::snapshots::Rows;
 use super::store::ModelStore;
 use crate::daemon::effects::StoreBatch;
 use crate::daemon::effects::point_of;
-use crate::daemon::recover;
+use crate::daemon::recover::Unsaved;
 use crate::daemon::understanding::Understanding;
 use crate::journal::simulated::SteppedJournal;
 use crate::pipeline::Effects;
@@ -92,10 +92,12 @@ fn pipeline(around: &Neighbours) -> ModelStore {
         Some(pipeline.position()),
         "the last snapshot"
     );
-    let (rows, _) = recover::checkpoint_rows(pipeline.take_changed_rows());
-    let rows: Rows = rows
-        .into_iter()
-        .map(|row| ((row.part, row.key), row.bytes))
+    let mut unsaved = Unsaved::default();
+    unsaved.take(pipeline.take_changed_rows());
+    let rows: Rows = unsaved
+        .changed()
+        .iter()
+        .map(|row| ((row.part, row.key.clone()), row.bytes.clone()))
         .collect();
     let saved = around.state.rows().expect("a snapshot");
     assert!(

@@ -208,24 +208,26 @@ impl Process {
                 }
             }
             stage::Task::Save(place) => {
-                let (changed, removed) = recover::checkpoint_rows(self.stage.take_rows());
+                let unsaved = self.stage.unsaved();
+                let (changed, removed) = (unsaved.changed(), unsaved.removed());
                 let (position, received_at) = (place.position, place.received_at);
-                let saved = around
-                    .state
-                    .write(position, received_at, &changed, &removed);
+                let saved = around.state.write(position, received_at, changed, removed);
                 assert!(
                     around.state.position() <= Some(around.store.position()),
                     "the snapshot is ahead of the store"
                 );
-                saved?;
-                self.stage.saved();
+                match saved {
+                    Ok(()) => self.stage.saved(),
+                    Err(_) => self.stage.not_saved(),
+                }
             }
             stage::Task::Base(position) => {
                 assert!(
                     around.state.position() >= Some(position),
                     "a base without a snapshot"
                 );
-                self.journal.handle().set_base(position)?;
+                // What is refused, the next snapshot tells.
+                self.journal.handle().set_base(position).ok();
                 self.stage.based();
             }
             stage::Task::Rest => {}
@@ -246,7 +248,7 @@ impl Process {
 
     /// The series consumer does one thing, or waits for the one it does. True when it rests.
     pub(super) fn series_step(&mut self, around: &mut Neighbours) -> anyhow::Result<bool> {
-        if self.is_writing(around) {
+        if self.is_writing() {
             return Ok(false);
         }
         let now = around.clock.monotonic_ms();
@@ -257,7 +259,7 @@ impl Process {
 
     /// The series consumer looks into the outbox.
     pub(super) fn outbox_step(&mut self, around: &mut Neighbours) {
-        if self.is_writing(around) {
+        if self.is_writing() {
             return;
         }
         let now = match self.feed.outbox_task(around.clock.wall()) {
@@ -276,7 +278,7 @@ impl Process {
         let points = rows.iter().filter_map(|(_, row)| point_of(row)).collect();
         let ids = rows.iter().map(|(id, _)| *id).collect();
         self.write(Points::Outbox(ids), points);
-        self.is_writing(around);
+        self.is_writing();
     }
 
     fn feed(&mut self, task: feed::Task, around: &mut Neighbours) -> anyhow::Result<()> {
@@ -297,11 +299,14 @@ impl Process {
                 received_at,
             } => {
                 let rows = self.feed.rows()?;
-                around
-                    .series_state
-                    .write(position, received_at, &rows, &[])?;
-                self.journal.handle().set_cursor(CONSUMER, position)?;
-                self.feed.saved(position, now);
+                let file = &mut around.series_state;
+                let saved = file.write(position, received_at, &rows, &[]);
+                let journal = self.journal.handle();
+                let noted = saved.and_then(|()| Ok(journal.set_cursor(CONSUMER, position)?));
+                if noted.is_ok() {
+                    self.feed.saved(position);
+                }
+                self.feed.tried_to_save(now, now);
             }
             feed::Task::Rest => {}
         }
@@ -315,7 +320,7 @@ impl Process {
     }
 
     /// Looks whether the write that is under way is done.
-    fn is_writing(&mut self, around: &mut Neighbours) -> bool {
+    fn is_writing(&mut self) -> bool {
         let Some((_, writing)) = &mut self.writing else {
             return false;
         };
@@ -352,13 +357,19 @@ impl Process {
             self.work(task, around)?;
         }
         while more() {
-            if self.is_writing(around) {
+            if self.is_writing() {
                 continue;
             }
             let now = around.clock.monotonic_ms();
             match self.feed.last_task(now, self.journal.handle().last()) {
                 feed::Task::Rest => break,
-                task => self.feed(task, around)?,
+                task => {
+                    self.feed(task, around)?;
+                    // Saved, or refused by the disk.
+                    if matches!(task, feed::Task::Save { .. }) {
+                        break;
+                    }
+                }
             }
         }
         Ok(())

@@ -72,6 +72,18 @@ fn our_absence_is_no_silence() {
 }
 
 #[test]
+fn lost_records_are_no_silence_and_the_watch_goes_on_behind_them() {
+    let mut bench = silent();
+    let found = 600.0 + 28_800.0;
+    bench.detector.lost(Some(t(600.0)), t(found));
+    // As after an absence of our own, but no source says that it is up: those that were, are.
+    bench.wait(found + 1830.1);
+    assert!(bench.told().is_empty());
+    bench.wait(found + 1830.3);
+    assert_eq!(bench.told().len(), 1);
+}
+
+#[test]
 fn a_silent_device_behind_a_silent_gateway_is_no_news() {
     let mut bench = silent();
     let mut ident = bench.telemetry(Vec::new(), None);

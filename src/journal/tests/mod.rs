@@ -12,6 +12,8 @@ mod time;
 
 mod failure;
 
+mod salvage;
+
 mod sealing;
 
 mod retention;

@@ -12,6 +12,7 @@ use super::support::open;
 use super::support::options;
 use super::support::read_all;
 use crate::journal::AppendError;
+use crate::journal::Holder;
 use crate::journal::Journal;
 use crate::journal::JournalError;
 use crate::journal::JournalOptions;
@@ -292,4 +293,44 @@ fn cursors_have_a_bound() {
     }
     assert!(journal.set_cursor("one more", Position(1)).is_err());
     journal.set_cursor("c0", Position(2)).unwrap();
+}
+
+#[test]
+fn what_a_stuck_consumer_holds_up_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = old(dir.path(), |journal| {
+        journal.set_cursor("series", Position(15)).unwrap();
+        journal.set_cursor("pipeline", Position(31)).unwrap();
+    });
+    let held = journal.stats().held.expect("the second and third are old");
+    assert_eq!(held.holder, Holder::Consumer("series".to_owned()));
+    assert_eq!(held.position, Position(15));
+    assert_eq!(journal.stats().first, Position(11));
+    journal.set_cursor("series", Position(20)).unwrap();
+    journal.tidy();
+    let less = journal.stats().held.expect("the third is old");
+    assert!(less.bytes < held.bytes, "{less:?} {held:?}");
+    journal.set_cursor("series", Position(31)).unwrap();
+    journal.tidy();
+    assert_eq!(journal.stats().held, None);
+}
+
+#[test]
+fn what_is_too_much_and_held_is_told_before_the_journal_is_full() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path(), small_budget(&TestClock::new())).unwrap();
+    journal.set_cursor("series", Position(0)).unwrap();
+    let mut number = 0;
+    let told = loop {
+        append(&journal, noise(number)).expect("not full yet");
+        let stats = journal.stats();
+        if stats.held.is_some() {
+            break stats;
+        }
+        number += 1;
+    };
+    assert!(!told.full && told.bytes < 800_000, "{told:?}");
+    journal.remove_cursor("series").unwrap();
+    journal.tidy();
+    assert_eq!(journal.stats().held, None);
 }

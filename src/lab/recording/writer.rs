@@ -109,7 +109,7 @@ impl<W: Write> RecordingWriter<W> {
     }
 
     /// Writes one entry; `false` for a tick, which is left out. The last tick of a process is no mere tick: it says until when
-    /// that process was there. It becomes an end line before the next one's start.
+    /// that process was there, or up to where nothing is lost. It becomes an end line before the next one's start.
     ///
     /// # Errors
     /// When the target cannot be written.
@@ -119,7 +119,11 @@ impl<W: Write> RecordingWriter<W> {
             return Ok(false);
         };
         let ticked = self.ticked.take();
-        if let (Some(at), Record::Control(Control::Started { .. })) = (ticked, &entry.record) {
+        let absent = matches!(
+            entry.record,
+            Record::Control(Control::Started { .. } | Control::Lost { .. })
+        );
+        if let Some(at) = ticked.filter(|_| absent) {
             self.control(at, &Control::End)?;
         }
         self.line(&line).map(|()| true)

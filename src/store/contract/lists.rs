@@ -381,11 +381,20 @@ async fn a_replay_begins_with_the_oldest(store: &Store) {
         ..Batch::default()
     };
     store.apply(batch).await.expect("committed");
-    let found = store.oldest_rejected(Some("invalid_json"), None).await;
+    let all = Position(0)..Position(u64::MAX);
+    let found = store
+        .oldest_rejected(Some("invalid_json"), None, all.clone())
+        .await;
     let (positions, more) = found.expect("a read");
     assert_eq!((positions.len(), more), (500, true));
     assert_eq!(positions[0], Position(1));
     let other = device("ts-flash5/other");
-    let found = store.oldest_rejected(None, Some(&other)).await;
+    let found = store.oldest_rejected(None, Some(&other), all).await;
     assert_eq!(found.expect("a read"), (Vec::new(), false));
+    let within = Position(3)..Position(5);
+    let found = store.oldest_rejected(None, None, within).await;
+    assert_eq!(
+        found.expect("a read"),
+        (vec![Position(3), Position(4)], false)
+    );
 }

@@ -1,6 +1,7 @@
 //! The outbox, texts, remembered replies, counts, and the file itself.
 
 use crate::desk::TicketStatus;
+use crate::store::outbox::prune as prune_outbox;
 use crate::store::rejected::prune;
 use crate::store::{
     BLOB_LIMIT_BYTES, Batch, OutboxItem, RejectedFilter, RememberedAction, Store, StoreError,
@@ -19,6 +20,7 @@ contract!(
     a_text_over_the_limit_is_refused,
     a_reply_is_remembered_for_a_day,
     the_oldest_rejected_are_dropped,
+    a_full_outbox_lets_the_oldest_derived_values_go,
     a_closed_store_is_unavailable,
     verdicts_are_counted_by_fault_and_model,
 );
@@ -229,6 +231,23 @@ async fn the_oldest_rejected_are_dropped(store: &Store) {
         .expect("a page");
     let left: Vec<_> = page.items.iter().map(|row| row.position.0).collect();
     assert_eq!(left, [10, 9, 8, 7]);
+}
+
+async fn a_full_outbox_lets_the_oldest_derived_values_go(store: &Store) {
+    let keys = [
+        "ticket/1",
+        "derived/1",
+        "derived/2",
+        "ticket/2",
+        "derived/3",
+    ];
+    deliver(store, 1, &keys).await;
+    let mut connection = store.writer.acquire().await.expect("a connection");
+    let removed = prune_outbox(&mut connection, 3).await.expect("pruned");
+    drop(connection);
+    assert_eq!(removed, 2);
+    let keys: Vec<_> = take(store, 0).await.into_iter().map(|row| row.1).collect();
+    assert_eq!(keys, ["ticket/1", "ticket/2", "derived/3"]);
 }
 
 async fn a_closed_store_is_unavailable(store: &Store) {

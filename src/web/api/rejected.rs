@@ -14,7 +14,7 @@ use crate::telemetry::{DeviceId, Position, Timestamp};
 use crate::web::WebState;
 use crate::web::auth::Caller;
 use crate::web::extract::{JsonBody, Params, page_size, parsed, read_fields};
-use crate::web::once::{Answer, Asked, once, outcome};
+use crate::web::once::{Answer, Asked, Replayed, once, replay as replay_these};
 use crate::web::problem::Problem;
 
 /// Most messages of one replay: one page, so that the pipeline is not held up by one control.
@@ -113,6 +113,7 @@ pub(super) async fn rejected(
 }
 
 /// Decodes rejected messages once more. `positions` in the answer are those taken up; at most 500 at a time, oldest first.
+/// `gone` are those that the journal does not have any more: they stay refused.
 #[utoipa::path(post, path = "/api/v1/rejected/replay", tag = "rejected", request_body = ReplayFields,
     params(("Idempotency-Key" = Option<String>, Header, description = "the same key again gets the same answer")),
     responses((status = 200, description = "done"), (status = 202, description = "on its way"),
@@ -132,14 +133,11 @@ pub(super) async fn replay(
     };
     once(&state, asked, async |_| {
         let (positions, more) = choose(&state, &fields).await?;
-        let numbers: Vec<u64> = positions.iter().map(|position| position.0).collect();
-        let done = if positions.is_empty() {
-            true
-        } else {
-            outcome(&state, state.backend.replay(positions))
-                .await?
-                .is_some()
+        let (done, Replayed { kept, gone }) = replay_these(&state, positions).await?;
+        let numbers = |positions: Vec<Position>| -> Vec<u64> {
+            positions.into_iter().map(|position| position.0).collect()
         };
+        let done = done.is_some();
         let status = if done {
             StatusCode::OK
         } else {
@@ -147,7 +145,7 @@ pub(super) async fn replay(
         };
         Ok(Answer {
             status,
-            body: json!({"positions": numbers, "more": more, "done": done}),
+            body: json!({"positions": numbers(kept), "gone": numbers(gone), "more": more, "done": done}),
         })
     })
     .await
@@ -174,10 +172,15 @@ async fn choose(state: &WebState, fields: &ReplayFields) -> Result<(Vec<Position
         ));
     }
     let device = read_device(fields.device.as_deref())?;
-    let found = state
-        .store
-        .oldest_rejected(fields.reason.as_deref(), device.as_ref());
-    Ok(found.await?)
+    let (reason, device) = (fields.reason.as_deref(), device.as_ref());
+    let first = state.backend.first_kept();
+    // What is gone is told, and takes no place of what can be replayed.
+    let before = Position(0)..first;
+    let (mut positions, _) = state.store.oldest_rejected(reason, device, before).await?;
+    let kept = first..Position(u64::MAX);
+    let (found, more) = state.store.oldest_rejected(reason, device, kept).await?;
+    positions.extend(found);
+    Ok((positions, more))
 }
 
 fn read_device(device: Option<&str>) -> Result<Option<DeviceId>, Problem> {

@@ -83,6 +83,8 @@ pub(in crate::web) struct Frame {
     pub(in crate::web) health: String,
     /// A form of this page was done just now.
     pub(in crate::web) saved: bool,
+    /// So many of the messages that were to be replayed just now are not in the journal any more.
+    pub(in crate::web) gone: u64,
 }
 
 impl Frame {

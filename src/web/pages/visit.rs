@@ -50,6 +50,7 @@ pub(in crate::web) struct Wanted {
     pub(in crate::web) peer: IpAddr,
     find: String,
     saved: bool,
+    gone: u64,
 }
 
 /// A request of someone who is logged in. Others are sent to the login, and come back after it.
@@ -82,7 +83,9 @@ impl Wanted {
             lang,
             theme: Theme::from_name(&cookie(THEME_COOKIE).unwrap_or_default()),
             keys: cookie(KEYS_COOKIE).as_deref() != Some("off"),
-            here: query.address(parts.uri.path(), |name| name != "lang" && name != "saved"),
+            here: query.address(parts.uri.path(), |name| {
+                !matches!(name, "lang" | "saved" | "gone")
+            }),
             peer,
             find: query
                 .get("q")
@@ -91,6 +94,10 @@ impl Wanted {
                 .take(FIND_CHARS)
                 .collect(),
             saved: query.get("saved").is_some(),
+            gone: query
+                .get("gone")
+                .and_then(|count| count.parse().ok())
+                .unwrap_or(0),
         }
     }
 
@@ -125,6 +132,7 @@ impl Wanted {
             csrf: String::new(),
             health: String::new(),
             saved: self.saved,
+            gone: self.gone,
         }
     }
 }

@@ -357,6 +357,24 @@ async fn a_device_action_that_cannot_be_done_is_refused() {
 }
 
 #[tokio::test]
+async fn what_the_journal_does_not_have_any_more_is_said_and_not_replayed() {
+    let site = site().await;
+    let path = "/api/v1/rejected/replay";
+    site.backend.first_kept.store(6, Ordering::Relaxed);
+    let reply = site.post(path, r#"{"reason":"unknown_model"}"#).await;
+    assert_eq!(
+        reply.body,
+        json!({"positions": [6], "gone": [4, 5], "more": false, "done": true})
+    );
+    let reply = site.post(path, r#"{"positions":[4]}"#).await;
+    assert_eq!(
+        reply.body,
+        json!({"positions": [], "gone": [4], "more": false, "done": true})
+    );
+    assert_eq!(site.backend.replayed(), [vec![Position(6)]]);
+}
+
+#[tokio::test]
 async fn rejected_messages_are_replayed_oldest_first() {
     let site = site().await;
     let path = "/api/v1/rejected/replay";
@@ -364,14 +382,14 @@ async fn rejected_messages_are_replayed_oldest_first() {
     reply.is_ok();
     assert_eq!(
         reply.body,
-        json!({"positions": [4, 6], "more": false, "done": true})
+        json!({"positions": [4, 6], "gone": [], "more": false, "done": true})
     );
     let reply = site.post(path, r#"{"reason":"unknown_model"}"#).await;
     assert_eq!(reply.body["positions"], json!([4, 5, 6]));
     let reply = site.post(path, r#"{"reason":"no_time"}"#).await;
     assert_eq!(
         reply.body,
-        json!({"positions": [], "more": false, "done": true})
+        json!({"positions": [], "gone": [], "more": false, "done": true})
     );
     let replayed = site.backend.replayed();
     assert_eq!(replayed.len(), 2, "nothing to replay is not asked for");

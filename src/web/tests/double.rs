@@ -1,7 +1,7 @@
 //! A daemon's double: it does a person's action at once on the store, as pipeline and desk would.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::profile::{Program, Severity, Stage};
 use crate::store::{Batch, Store};
 use crate::telemetry::{Control, DeviceId, Position, RawMessage, Text, TicketAction, Timestamp};
 use crate::web::{
-    ActionOutcome, Backend, Check, FaultCounts, HeardError, HeardMessage, HeardPage,
-    LiveConnection, LiveDevice, LiveFault, RefusalKind, SeriesAround, SeriesQuery, SeriesRead,
-    SeriesReadError, SeriesSample, SubmitError, Understood, Unwritten, WordList,
+    ActionOutcome, Backend, Backlog, Behind, Check, FaultCounts, HeardError, HeardMessage,
+    HeardPage, LiveConnection, LiveDevice, LiveFault, RefusalKind, SeriesAround, SeriesQuery,
+    SeriesRead, SeriesReadError, SeriesSample, SubmitError, Understood, Unwritten, WordList,
 };
 
 use super::program::program;
@@ -28,6 +28,10 @@ pub(super) struct Double {
     pub(super) store: Store,
     pub(super) told: Mutex<Vec<Control>>,
     pub(super) replays: Mutex<Vec<Vec<Position>>>,
+    /// Its journal begins here.
+    pub(super) first_kept: AtomicU64,
+    /// How far behind it is.
+    pub(super) backlog: Mutex<Backlog>,
     /// It never finishes an action.
     pub(super) stuck: AtomicBool,
     /// Its journal is full.
@@ -50,6 +54,13 @@ impl Double {
             store,
             told: Mutex::default(),
             replays: Mutex::default(),
+            first_kept: AtomicU64::new(0),
+            backlog: Mutex::new(Backlog {
+                detection: behind(2),
+                series: behind(7),
+                journal_bytes: 3 << 20,
+                held: None,
+            }),
             stuck: AtomicBool::new(false),
             full: AtomicBool::new(false),
             sick: AtomicBool::new(false),
@@ -69,16 +80,29 @@ impl Double {
     }
 }
 
+/// So many records behind, and nothing to tell of it.
+const fn behind(records: u64) -> Behind {
+    Behind {
+        records,
+        per_second: 0,
+        left: None,
+    }
+}
+
 impl Backend for Double {
     fn replay(
         &self,
         positions: Vec<Position>,
-    ) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>> {
+    ) -> BoxFuture<'static, Result<Vec<Position>, SubmitError>> {
         self.replays
             .lock()
             .expect("no test panicked")
             .push(positions);
-        async { Ok(ActionOutcome::Done) }.boxed()
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn first_kept(&self) -> Position {
+        Position(self.first_kept.load(Ordering::Relaxed))
     }
 
     fn submit(&self, control: Control) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>> {
@@ -223,11 +247,7 @@ impl Backend for Double {
     }
 
     fn backlog(&self) -> crate::web::Backlog {
-        crate::web::Backlog {
-            detection: 2,
-            series: 7,
-            journal_bytes: 3 << 20,
-        }
+        self.backlog.lock().expect("no test panicked").clone()
     }
 
     fn decode(&self, message: &RawMessage, received_at: Timestamp) -> crate::decode::Understanding {

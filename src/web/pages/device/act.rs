@@ -15,12 +15,13 @@ use serde_json::json;
 
 use crate::telemetry::Control;
 use crate::telemetry::DeviceAction;
+use crate::telemetry::Position;
 use crate::telemetry::Text;
 use crate::web::WebState;
 use crate::web::once::Answer;
 use crate::web::once::Asked;
 use crate::web::once::once;
-use crate::web::once::outcome;
+use crate::web::once::replay as replay_these;
 use crate::web::once::submit;
 use crate::web::pages::refusal::Refusal;
 use crate::web::pages::visit::Posted;
@@ -127,19 +128,25 @@ pub(super) async fn replay(
         path: &path,
         body: b"",
     };
+    let mut lost = 0;
     let answered = once(&state, asked, async |_| {
-        let (positions, _) = state.store.oldest_rejected(None, Some(&subject.id)).await?;
-        let done = if positions.is_empty() {
-            true
-        } else {
-            outcome(&state, state.backend.replay(positions))
-                .await?
-                .is_some()
-        };
-        Ok(answer(done))
+        let (first, device) = (state.backend.first_kept(), Some(&subject.id));
+        // What the journal does not have any more takes no place of what can be replayed.
+        let before = Position(0)..first;
+        let (gone, _) = state.store.oldest_rejected(None, device, before).await?;
+        let kept = first..Position(u64::MAX);
+        let (positions, _) = state.store.oldest_rejected(None, device, kept).await?;
+        let (done, replayed) = replay_these(&state, positions).await?;
+        lost = gone.len() + replayed.gone.len();
+        Ok(answer(done.is_some()))
     })
     .await;
     let page = format!("{}/messages", subject.address());
+    let page = if lost > 0 {
+        format!("{page}?gone={lost}")
+    } else {
+        page
+    };
     back(&state, &posted, answered, &page).await
 }
 
@@ -172,11 +179,12 @@ async fn back(
     answered: Result<Response, crate::web::problem::Problem>,
     page: &str,
 ) -> Response {
+    let join = if page.contains('?') { '&' } else { '?' };
     match answered {
         Ok(response) if response.status() == StatusCode::ACCEPTED => {
-            Redirect::to(&format!("{page}?taken=1")).into_response()
+            Redirect::to(&format!("{page}{join}taken=1")).into_response()
         }
-        Ok(_) => Redirect::to(&format!("{page}?saved=1")).into_response(),
+        Ok(_) => Redirect::to(&format!("{page}{join}saved=1")).into_response(),
         Err(problem) => {
             let status = problem.into_response().status();
             let words = Text::new(

@@ -1,5 +1,7 @@
 //! `/fleet`: one sentence, then what is wrong, then the numbers: models, what arrives, and the account of every message.
 
+mod backlog;
+
 mod devices;
 
 mod rate;
@@ -24,7 +26,8 @@ use crate::telemetry::Text;
 use crate::telemetry::Timestamp;
 use crate::web::TrafficCounts;
 use crate::web::WebState;
-use crate::web::once::outcome;
+use crate::web::once;
+use crate::web::once::Replayed;
 
 use super::frame::Frame;
 use super::frame::Nav;
@@ -49,6 +52,8 @@ struct FleetPage {
     frame: Frame,
     lead: String,
     wrong: Vec<(String, String)>,
+    /// What is catching up, and what the journal must keep: nothing is wrong with what it says, but people should know.
+    told: Vec<String>,
     stats: Vec<(String, String, String)>,
     models: Vec<ModelRow>,
     rate: Rate,
@@ -119,6 +124,7 @@ async fn build(state: &WebState, visit: &Visit) -> Result<FleetPage, Refusal> {
             .num("all", all)
             .to_string(),
         wrong,
+        told: backlog::told(&frame, &backlog),
         stats: vec![
             stat(
                 "fleet-devices",
@@ -149,8 +155,8 @@ async fn build(state: &WebState, visit: &Visit) -> Result<FleetPage, Refusal> {
         unaccounted: show.count(unaccounted(total)),
         behind: t
             .say("fleet-behind")
-            .num("detection", backlog.detection)
-            .num("series", backlog.series)
+            .num("detection", backlog.detection.records)
+            .num("series", backlog.series.records)
             .with("journal", bytes(backlog.journal_bytes))
             .to_string(),
         rejected: rejected
@@ -328,24 +334,37 @@ async fn replayed(state: &WebState, posted: &Posted) -> Result<Response, Refusal
         .collect();
     positions.sort_unstable();
     positions.dedup();
+    let count = positions.len();
     if positions.is_empty() {
         return Err(Refusal::said(
             StatusCode::CONFLICT,
             Text::new("There is nothing to replay.", "没有可重放的消息。"),
         ));
     }
-    outcome(state, state.backend.replay(positions))
-        .await
-        .map_err(|_| {
-            Refusal::said(
-                StatusCode::CONFLICT,
-                Text::new(
-                    "They could not be replayed now. Nothing was lost; try again later.",
-                    "暂时无法重放。消息没有丢失，请稍后重试。",
-                ),
-            )
-        })?;
+    let (_, Replayed { gone, .. }) = once::replay(state, positions).await.map_err(|_| {
+        Refusal::said(
+            StatusCode::CONFLICT,
+            Text::new(
+                "They could not be replayed now. Nothing was lost; try again later.",
+                "暂时无法重放。消息没有丢失，请稍后重试。",
+            ),
+        )
+    })?;
+    if gone.len() == count {
+        return Err(Refusal::said(
+            StatusCode::CONFLICT,
+            Text::new(
+                "The journal does not hold these messages any more: they are too old to be replayed.",
+                "日志中已没有这些消息：时间过久，无法重放。",
+            ),
+        ));
+    }
     let back = super::visit::own_path(posted.fields.get("return_to").or(Some("/fleet")));
     let join = if back.contains('?') { '&' } else { '?' };
-    Ok(Redirect::to(&format!("{back}{join}saved=1")).into_response())
+    let gone = if gone.is_empty() {
+        String::new()
+    } else {
+        format!("&gone={}", gone.len())
+    };
+    Ok(Redirect::to(&format!("{back}{join}saved=1{gone}")).into_response())
 }

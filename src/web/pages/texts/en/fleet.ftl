@@ -39,6 +39,14 @@ fleet-behind = Detection is { $detection ->
     [one] one record
    *[other] { $detection } records
 } behind, the series store { $series }. Journal { $journal }.
+fleet-catch-up-detection = Detection is catching up: { $n } records behind, { $rate } a second, { $left }. Tickets come as it gets there.
+fleet-catch-up-series = The series store is catching up: { $n } records behind, { $rate } a second, { $left }. Tickets do not wait for it; charts end earlier until then.
+fleet-catch-up-left = about { $time } left
+fleet-catch-up-not = not getting nearer now
+fleet-held = The journal keeps { $bytes } that it should have removed, for { $holder }. When its space is used up, no message is acknowledged any more.
+fleet-held-series = the series store, which has not taken them
+fleet-held-state = the saved state, which cannot be written
+fleet-held-other = the consumer { $name }, which has not read them
 fleet-rejected-title = Rejected in the last 24 h, by reason
 fleet-replay-all = Replay all after a fix
 fleet-none-rejected = Nothing was rejected.

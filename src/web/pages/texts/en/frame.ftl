@@ -35,6 +35,10 @@ frame-as-table = Values as a table
 frame-from = From
 frame-reload = Reload now
 frame-saved = Saved.
+frame-gone = { $n ->
+    [one] One message is
+   *[other] { $n } messages are
+} not in the journal any more and stay as they are: too old to be replayed.
 frame-taken = Taken. It will show here within seconds.
 
 severity-s1 = S1 Safety

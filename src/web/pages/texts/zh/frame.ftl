@@ -32,6 +32,7 @@ frame-as-table = 以表格查看数值
 frame-from = 起
 frame-reload = 立即刷新
 frame-saved = 已保存。
+frame-gone = { $n } 条消息已不在日志中，无法重放，保持原状。
 frame-taken = 已受理，几秒后在此显示。
 
 severity-s1 = S1 安全

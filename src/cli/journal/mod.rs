@@ -1,4 +1,6 @@
-//! `foremend journal`: the durable log, also while the daemon runs.
+//! `foremend journal`: the durable log, also while the daemon runs (except `salvage`).
+
+mod salvage;
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -6,13 +8,15 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use clap::Subcommand;
+use serde_json::json;
 
-use super::Outcome;
-use super::output::say;
-use super::progress::Progress;
+use crate::cli::Outcome;
+use crate::cli::output::say;
+use crate::cli::progress::Progress;
 use crate::config;
 use crate::daemon;
 use crate::journal::JournalReader;
+use crate::journal::VerifyReport;
 use crate::journal::verify;
 use crate::lab::recording::RecordingWriter;
 use crate::telemetry::Position;
@@ -22,7 +26,7 @@ const READ_ENTRIES: usize = 8_192;
 /// Bytes read at once.
 const READ_BYTES: usize = 8 << 20;
 
-/// The durable log: what it holds, whether it is whole, and its export as a recording.
+/// The durable log: what it holds, whether it is whole, its export as a recording, and what to save of a damaged one.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  foremend journal export --data foremend-data > yesterday.jsonl\n  foremend replay yesterday.jsonl"
@@ -47,7 +51,23 @@ enum Command {
     #[command(
         after_help = "Example:\n  foremend journal verify --data foremend-data\n\nExit code 1: something is damaged."
     )]
-    Verify,
+    Verify {
+        /// One JSON object instead of words.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Saves what is whole of a damaged journal into a new data directory, and says exactly what is lost. Changes nothing.
+    #[command(
+        after_help = "Example:\n  foremend journal salvage --data foremend-data --into salvaged\n  mv foremend-data/journal foremend-data/journal.damaged\n  mv salvaged/journal foremend-data/journal\n  foremend run --data foremend-data\n\nStop the daemon before. Exit code 1: something is lost; 0: everything was whole."
+    )]
+    Salvage {
+        /// The new data directory; it must be empty or not exist.
+        #[arg(long, value_name = "NEW")]
+        into: PathBuf,
+        /// One JSON object instead of words.
+        #[arg(long)]
+        json: bool,
+    },
     /// Writes the journal as a recording to standard output (or a file).
     #[command(
         after_help = "Example:\n  foremend journal export --data foremend-data --output all.jsonl\n  foremend replay all.jsonl"
@@ -79,7 +99,8 @@ impl Journal {
         );
         match self.command {
             Command::Info => info(&dir),
-            Command::Verify => check(&dir),
+            Command::Verify { json } => check(&dir, json),
+            Command::Salvage { into, json } => salvage::run(&data, &dir, &into, json),
             Command::Export { output, from, base } => {
                 let behind = match base {
                     // First, so that the lines begin no later than the state ends.
@@ -130,10 +151,19 @@ fn info(dir: &Path) -> anyhow::Result<Outcome> {
     Ok(Outcome::Good)
 }
 
-fn check(dir: &Path) -> anyhow::Result<Outcome> {
+fn check(dir: &Path, json: bool) -> anyhow::Result<Outcome> {
     let bar = Progress::open("verifying", "files");
     let report = verify(dir)?;
     bar.clear();
+    let outcome = if report.is_whole() {
+        Outcome::Good
+    } else {
+        Outcome::NotGood
+    };
+    if json {
+        say(&verified(&report).to_string())?;
+        return Ok(outcome);
+    }
     say(&format!("journal {}", report.id))?;
     for segment in &report.segments {
         let positions = segment.positions.map_or_else(
@@ -159,10 +189,36 @@ fn check(dir: &Path) -> anyhow::Result<Outcome> {
     for damage in &report.damage {
         say(damage)?;
     }
-    Ok(if report.is_whole() {
-        Outcome::Good
-    } else {
-        Outcome::NotGood
+    if outcome == Outcome::NotGood {
+        say("what is whole can be saved: foremend journal salvage --into NEW")?;
+    }
+    Ok(outcome)
+}
+
+fn verified(report: &VerifyReport) -> serde_json::Value {
+    let segments: Vec<_> = report
+        .segments
+        .iter()
+        .map(|segment| {
+            let (first, last) = segment.positions.unzip();
+            json!({
+                "file": segment.path,
+                "sealed": segment.sealed,
+                "first": first.map(|first| first.0),
+                "last": last.map(|last| last.0),
+                "received_first": segment.received_first,
+                "received_last": segment.received_last,
+                "entries": segment.entries,
+                "bytes": segment.bytes,
+                "damage": segment.damage,
+            })
+        })
+        .collect();
+    json!({
+        "journal": report.id,
+        "whole": report.is_whole(),
+        "segments": segments,
+        "damage": report.damage,
     })
 }
 
