@@ -14,6 +14,8 @@ mod fleet;
 mod latency;
 #[path = "spine/measure.rs"]
 mod measure;
+#[path = "spine/moments.rs"]
+mod moments;
 #[path = "spine/path.rs"]
 mod path;
 #[path = "spine/rig.rs"]

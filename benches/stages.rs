@@ -1,7 +1,8 @@
 //! The cost of each stage by itself, in one process on one thread, without a network: what a message of five readings costs to
 //! decode, to judge by twenty conditions, to make into points, and to write to and read from the journal.
 //!
-//! `cargo bench --bench stages`; `-- --messages N`, `-- --devices N`; `-- decode` (or `pipeline`, `points`, `journal`) for one stage.
+//! `cargo bench --bench stages`; `-- --messages N`, `-- --devices N`; `-- decode` (or `pipeline`, `points`, `journal`) for one stage;
+//! `-- memory --devices N` for what a fleet takes.
 //! `benches/README.md` has what was found. This measures and judges nothing.
 
 use std::hint::black_box;
@@ -31,6 +32,9 @@ use foremend::telemetry::Timestamp;
 #[path = "spine/measure.rs"]
 mod measure;
 
+#[path = "spine/moments.rs"]
+mod moments;
+
 use measure::{Stopwatch, spread, this_thread};
 
 /// 2026-03-01 00:00 UTC.
@@ -49,6 +53,9 @@ struct Sizes {
 fn main() {
     let sizes = sizes();
     let wanted = |part: &str| sizes.parts.is_empty() || sizes.parts.iter().any(|one| one == part);
+    if sizes.parts.iter().any(|part| part == "memory") {
+        return memory_of(sizes.devices);
+    }
     let entries = entries(&sizes);
     say(&format!(
         "{} messages of 200 bytes, {} devices, min / median / max of {ROUNDS} rounds",
@@ -164,6 +171,89 @@ fn message(at_ms: i64, second: u32, device: u32) -> RawMessage {
         content_type: None,
         oversize: None,
     }
+}
+
+/// Resident memory of a fleet of the shipped profile with most faults in the pipeline, each device with two washes behind it.
+fn memory_of(devices: u32) {
+    let text = |name: &str, text: &str| ProfileText {
+        name: name.into(),
+        text: text.into(),
+    };
+    let words = [
+        text(
+            "actions.toml",
+            include_str!("../device-profiles/words/actions.toml"),
+        ),
+        text(
+            "causes.toml",
+            include_str!("../device-profiles/words/causes.toml"),
+        ),
+        text(
+            "guides.toml",
+            include_str!("../device-profiles/words/guides.toml"),
+        ),
+        text(
+            "messages.toml",
+            include_str!("../device-profiles/words/messages.toml"),
+        ),
+    ];
+    let profile = text(
+        "ts-flash5.toml",
+        include_str!("../device-profiles/ts-flash5.toml"),
+    );
+    let mut pipeline = Pipeline::new();
+    let mut position = 0;
+    let mut step = |pipeline: &mut Pipeline, at_ms: i64, record: Record| {
+        position += 1;
+        let mut effects = Effects::default();
+        let entry = Entry {
+            position: Position(position),
+            received_at: Timestamp::from_ms(at_ms),
+            record,
+        };
+        pipeline.step(&entry, &mut effects);
+        effects.counts.decoded
+    };
+    let profiles = Control::Profiles {
+        profiles: vec![profile],
+        words: words.to_vec(),
+    };
+    step(&mut pipeline, START_MS, Record::Control(profiles));
+    let (empty, _) = measure::memory(std::process::id());
+    let mut decoded = 0;
+    // A hundred new devices a second are taken in; so the fleet speaks one after the other.
+    for (seq, (offset, signals)) in (1_u32..).zip(moments::moments(2)) {
+        #[expect(clippy::cast_possible_truncation, reason = "a few hours in ms")]
+        let offset_ms = (offset * 1e3) as i64;
+        for device in 0..devices {
+            let at = START_MS + offset_ms + i64::from(device) * 11;
+            let mut said = message(at, 0, device);
+            said.topic = format!("appl/v1/ts-flash5/MADEUP-{device:06}/tele").into();
+            said.payload = Bytes::from(format!(
+                r#"{{"ts":{}.{:03},"seq":{seq},"s":{{{signals}}}}}"#,
+                at / 1_000,
+                at % 1_000
+            ));
+            decoded += step(&mut pipeline, at + 40, Record::Message(said));
+        }
+    }
+    let before = this_thread();
+    let rows = pipeline.take_changed_rows();
+    let taken = this_thread().saturating_sub(before);
+    let bytes: usize = rows
+        .iter()
+        .filter_map(|row| row.bytes.as_ref())
+        .map(Vec::len)
+        .sum();
+    let count = rows.len();
+    drop(rows);
+    let (full, _) = measure::memory(std::process::id());
+    say(&format!(
+        "memory                   {devices} devices, {decoded} messages: {:.2} kB resident a device; {count} rows of {:.2} kB a device, made in {:.2} s",
+        (full - empty) * 1024.0 / f64::from(devices) * 1.024,
+        f64::from(u32::try_from(bytes / 1_000).unwrap_or(u32::MAX)) / f64::from(devices),
+        taken.as_secs_f64()
+    ));
 }
 
 fn decode(entries: &[Entry]) -> Duration {

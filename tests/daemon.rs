@@ -1,7 +1,7 @@
-//! The daemon as a whole: the real binary with a real broker and a real InfluxDB, killed, starved, misconfigured, stopped.
+//! The daemon as a whole: the real binary with a real broker and a real InfluxDB, starved, misconfigured, restarted, stopped.
 //!
-//! Every test has its own directory, ports chosen by the kernel, and ends its own children. Variables: `FOREMEND_TEST_KILLS`
-//! (how often the process is killed at a random moment, 15 unless told) and `FOREMEND_TEST_SEED` (which moments).
+//! Every test has its own directory, ports chosen by the kernel, and ends its own children. Kills at moments chosen by chance are
+//! in `tests/crash`.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -25,9 +25,6 @@ mod rig;
 
 #[path = "daemon/publisher.rs"]
 mod publisher;
-
-#[path = "daemon/kills.rs"]
-mod kills;
 
 #[path = "daemon/refusals.rs"]
 mod refusals;

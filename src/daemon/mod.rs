@@ -43,6 +43,8 @@ mod shared;
 
 mod stage;
 
+mod stopping;
+
 mod tally;
 
 mod traffic;
@@ -82,7 +84,13 @@ use series::SeriesConsumer;
 use series::Stores;
 use shared::QUESTIONS_LIMIT;
 use shared::Shared;
+use stopping::close;
+use stopping::last_of_worker;
+use stopping::part_error;
+use stopping::within;
+use stopping::written;
 use tally::Tally;
+use worker::Orders;
 use worker::Parts;
 use worker::Worker;
 
@@ -113,9 +121,6 @@ pub use recover::export_base;
 pub use recover::load_base;
 pub use zones::offset_s;
 pub use zones::zone_table;
-
-/// How long a stop waits for each part; what is not done then is done after the next start.
-const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// How often a start that works through the journal says how far it is.
 const REPLAY_TOLD: Duration = Duration::from_secs(5);
@@ -168,6 +173,8 @@ pub struct Ready<'a> {
 
 /// Runs the daemon until `stop` becomes true. `ready` is told where everything is once it is up.
 ///
+/// Told to stop while it still replays, it ends after the batch under way, is never ready, and goes on from there the next time.
+///
 /// # Errors
 /// When a part cannot be opened, or one that nothing can do without fails for good.
 pub async fn run(
@@ -176,7 +183,9 @@ pub async fn run(
     ready: impl FnOnce(&Ready<'_>),
 ) -> anyhow::Result<()> {
     let token_file = config.data_dir.join(web::ADMIN_TOKEN_FILE);
-    let (mut running, addresses) = Running::start(config).await?;
+    let Some((mut running, addresses)) = Running::start(config, stop.clone()).await? else {
+        return Ok(());
+    };
     ready(&Ready {
         http: addresses.http,
         token_file: &token_file,
@@ -211,12 +220,17 @@ struct Running {
     sources: Vec<JoinHandle<()>>,
     /// True: nothing new comes in any more.
     closing: watch::Sender<bool>,
-    /// True: the worker does what is durable and ends.
+    orders: watch::Sender<Orders>,
+    /// True: the series consumer writes what is left and ends.
     finish: watch::Sender<bool>,
 }
 
 impl Running {
-    async fn start(config: Config) -> anyhow::Result<(Self, Addresses)> {
+    /// Opens and starts everything; `None` when `stop` became true before the journal was replayed.
+    async fn start(
+        config: Config,
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<Option<(Self, Addresses)>> {
         let (profiles, words) = config::read_profiles(&config.profiles_dir)?;
         let compiled = compile(&profiles, &words, &config)?;
         let Opened {
@@ -240,6 +254,7 @@ impl Running {
 
         let (shared, registry) = shared(compiled, mqtt.as_ref().map(|mqtt| &mqtt.status));
         let (questions, asked) = mpsc::channel(QUESTIONS_LIMIT);
+        let (orders, ordered) = watch::channel(Orders::Work);
         let ((finish, finishing), (closing, closes)) =
             (watch::channel(false), watch::channel(false));
         let stores = Stores {
@@ -247,8 +262,7 @@ impl Running {
             store: store.clone(),
             series: series.clone(),
         };
-        let consumer =
-            SeriesConsumer::open(stores, series_state, Arc::clone(&shared), finishing.clone())?;
+        let consumer = SeriesConsumer::open(stores, series_state, Arc::clone(&shared), finishing)?;
         let status = consumer.status();
         let parts = Parts {
             journal: journal.clone(),
@@ -256,10 +270,18 @@ impl Running {
             checkpoints,
             shared: Arc::clone(&shared),
             questions: asked,
-            shutdown: finishing,
+            orders: ordered,
         };
-        let mut worker = on_thread(shared::PIPELINE, Worker::new(pipeline, parts).run())?;
-        wait_for_worker(&shared, announced, &mut worker).await?;
+        let mut worker = on_a_thread(shared::PIPELINE, Worker::new(pipeline, parts).run())?;
+        if !replayed(&shared, announced, &mut worker, stop).await? {
+            tracing::info!(
+                "stopping before everything is replayed; the next start goes on from here"
+            );
+            orders.send_replace(Orders::Leave);
+            let left = last_of_worker(worker).await;
+            close(store, journal).await?;
+            return left.map(|()| None);
+        }
 
         let handles = WebHandles {
             backend: Arc::new(DaemonBackend {
@@ -290,8 +312,8 @@ impl Running {
             shared,
             status,
         ));
-        let consumer = on_thread(series::CONSUMER, consumer.run())?;
-        Ok((
+        let consumer = on_a_thread(series::CONSUMER, consumer.run())?;
+        Ok(Some((
             Self {
                 journal,
                 store,
@@ -301,13 +323,15 @@ impl Running {
                 web,
                 sources,
                 closing,
+                orders,
                 finish,
             },
             addresses,
-        ))
+        )))
     }
 
-    /// Brokers first, so that nothing new comes in; then the web; then the worker does what is durable and saves its state.
+    /// Brokers first, so that nothing new comes in; then the web; then what they left in the journal's queue; then the worker does what is durable and saves its state; then
+    /// the series, to which the worker may have left a last delivery.
     async fn stop(self, failed: Option<anyhow::Error>) -> anyhow::Result<()> {
         tracing::info!("stopping");
         self.closing.send_replace(true);
@@ -315,26 +339,21 @@ impl Running {
             within("a broker connection or the listener", source).await;
         }
         within("the web server", self.web).await;
-        self.finish.send_replace(true);
+        within("the journal", tokio::spawn(written(self.journal.clone()))).await;
+        self.orders.send_replace(Orders::Finish);
         // A part that failed has been looked at, and must not be again.
         let worked = if self.worker.is_finished() && failed.is_some() {
             Ok(())
         } else {
-            match tokio::time::timeout(STOP_LIMIT, self.worker).await {
-                Ok(ended) => ended.context("the worker did not end well")?,
-                Err(_) => Err(anyhow::anyhow!(
-                    "the worker did not finish within {STOP_LIMIT:?}; the journal has what is left"
-                )),
-            }
+            last_of_worker(self.worker).await
         };
+        self.finish.send_replace(true);
         if !(self.consumer.is_finished() && failed.is_some()) {
             within("the series", self.consumer).await;
         }
         let result = failed.map_or(worked, Err);
         self.keeper.abort();
-        self.store.close().await;
-        let journal = self.journal;
-        tokio::task::spawn_blocking(move || journal.close()).await?;
+        close(self.store, self.journal).await?;
         result
     }
 }
@@ -425,64 +444,46 @@ fn sources(config: &Config) -> Arc<DecodeState> {
     Arc::new(decode)
 }
 
-/// A part on a thread of its own: it reads files, waits for the disk and computes, and none of that holds up the network.
-fn on_thread(
-    name: &'static str,
-    work: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+/// A part on a thread of its own: it steps, or waits for files, for longer than the network may be held up.
+fn on_a_thread(
+    name: &str,
+    part: impl Future<Output = anyhow::Result<()>> + Send + 'static,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
     let (done, ended) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     std::thread::Builder::new()
-        .name(name.into())
-        .spawn(move || drop(done.send(runtime.block_on(work))))
+        .name(name.to_owned())
+        .spawn(move || drop(done.send(runtime.block_on(part))))
         .with_context(|| format!("no thread for the {name}"))?;
+    let panicked = format!("the thread '{name}' panicked");
     Ok(tokio::spawn(async move {
-        let panicked = |_| Err(anyhow::anyhow!("the thread of the {name} panicked"));
-        ended.await.unwrap_or_else(panicked)
+        ended
+            .await
+            .unwrap_or_else(|_| Err(anyhow::anyhow!(panicked)))
     }))
 }
 
-fn part_error(
-    part: &str,
-    ended: Result<anyhow::Result<()>, tokio::task::JoinError>,
-) -> anyhow::Error {
-    match ended {
-        Ok(Ok(())) => anyhow::anyhow!("{part} ended by itself"),
-        Ok(Err(error)) => error,
-        Err(error) => error.into(),
-    }
-}
-
-/// Waits until the worker has replayed up to `position`.
-async fn wait_for_worker(
+/// Waits until the worker has replayed up to `position`; `false` when `stop` became true before.
+async fn replayed(
     shared: &Shared,
     position: Position,
     worker: &mut JoinHandle<anyhow::Result<()>>,
-) -> anyhow::Result<()> {
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<bool> {
     let mut processed = shared.processed();
     loop {
         tokio::select! {
             reached = processed.wait_for(|reached| *reached >= position) => {
                 reached.context("the worker is gone")?;
-                return Ok(());
+                return Ok(true);
             }
             ended = &mut *worker => return Err(part_error("the worker", ended)),
+            // Nobody may ever say stop: then only the others count.
+            Ok(_) = stop.wait_for(|stop| *stop) => return Ok(false),
             () = tokio::time::sleep(REPLAY_TOLD) => {}
         }
         // Nobody can look at a page yet.
         let at = *shared.processed().borrow();
         tracing::info!(%at, until = %position, "working through the journal since the last saved state");
-    }
-}
-
-/// Waits for a part to end, but not for ever.
-async fn within<T>(what: &str, mut task: JoinHandle<T>) {
-    match tokio::time::timeout(STOP_LIMIT, &mut task).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::error!(error = %error, "{what} did not end well"),
-        Err(_) => {
-            tracing::warn!("{what} did not end within {STOP_LIMIT:?}; going on without it");
-            task.abort();
-        }
     }
 }

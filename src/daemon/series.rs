@@ -108,16 +108,11 @@ impl SeriesConsumer {
         })
     }
 
-    /// Works until shutdown; then writes what is left if the store takes it soon, else that is written after the next start.
+    /// Works until shutdown, on a thread of its own, for it waits for files; then writes what is left if the store takes it soon, else that is written after the next start.
     ///
     /// # Errors
     /// When the journal cannot be read.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
-        // What an earlier process had taken is ours: left to its lease, it would come behind what is newer.
-        self.store
-            .release_outbox(SERIES_CHANNEL)
-            .await
-            .context("cannot read the outbox")?;
         let mut shutdown = self.shutdown.clone();
         let status = self.writer.status();
         let given_up = async {
@@ -135,6 +130,7 @@ impl SeriesConsumer {
     }
 
     async fn work(&mut self) -> anyhow::Result<()> {
+        self.take_over_deliveries().await;
         let mut durable = self.journal.durable();
         while !*self.shutdown.borrow() {
             let last = *durable.borrow_and_update();
@@ -159,8 +155,19 @@ impl SeriesConsumer {
             self.perform(task).await?;
             // Saved, or refused by the disk: nothing is waited for any more.
             if matches!(task, Task::Rest | Task::Save { .. }) {
-                return Ok(());
+                break;
             }
+        }
+        while self.outbox().await {}
+        Ok(())
+    }
+
+    /// A process that was killed holds what it had taken for minutes more; nobody else has the directory, so that is ours now. Left
+    /// to its lease, it would come behind what is newer.
+    async fn take_over_deliveries(&self) {
+        let released = self.store.release_outbox(SERIES_CHANNEL, clock::wall());
+        if let Err(error) = released.await {
+            tracing::warn!(error = %error, "deliveries of the process before this one wait until its lease runs out");
         }
     }
 
@@ -222,8 +229,8 @@ impl SeriesConsumer {
         self.shared.set_series_written(self.feed.position());
     }
 
-    /// Writes what waits in the outbox: derived values and ticket changes.
-    async fn outbox(&mut self) {
+    /// Writes what waits in the outbox: derived values and ticket changes. Tells whether there may be more.
+    async fn outbox(&mut self) -> bool {
         let now = match self.feed.outbox_task(clock::wall()) {
             OutboxTask::Take(now) => now,
             OutboxTask::Forget(_) => return self.forget().await,
@@ -232,11 +239,11 @@ impl SeriesConsumer {
             .store
             .take_outbox(SERIES_CHANNEL, OUTBOX_LIMIT, now, OUTBOX_LEASE_MS);
         let rows = match taken.await {
-            Ok(rows) if rows.is_empty() => return,
+            Ok(rows) if rows.is_empty() => return false,
             Ok(rows) => rows,
             Err(error) => {
                 tracing::warn!(error = %error, "the outbox cannot be read; trying again");
-                return;
+                return false;
             }
         };
         let points = rows
@@ -255,20 +262,20 @@ impl SeriesConsumer {
             .get_or_create(&labels)
             .inc_by(rows.len() as u64);
         self.feed.delivered(rows.iter().map(|row| row.id).collect());
-        self.forget().await;
+        self.forget().await
     }
 
-    /// Marks as done what was delivered.
-    async fn forget(&mut self) {
+    /// Marks as done what was delivered. Tells whether that worked.
+    async fn forget(&mut self) -> bool {
         let OutboxTask::Forget(ids) = self.feed.outbox_task(clock::wall()) else {
-            return;
+            return true;
         };
-        match self.store.outbox_done(ids).await {
-            Ok(()) => self.feed.forgotten(),
-            Err(error) => {
-                tracing::warn!(error = %error, "deliveries could not be marked done; trying again");
-            }
+        if let Err(error) = self.store.outbox_done(ids).await {
+            tracing::warn!(error = %error, "deliveries could not be marked done; trying again");
+            return false;
         }
+        self.feed.forgotten();
+        true
     }
 
     /// How the series store fares.

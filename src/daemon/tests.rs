@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::metrics::Metrics;
 use super::recover;
 use super::shared::Shared;
+use super::worker::Orders;
 use super::worker::Parts;
 use super::worker::Worker;
 use super::zones::zone_table;
@@ -254,18 +255,23 @@ async fn seen(dir: &Path, journal: &Journal) -> Vec<String> {
 
 /// Starts as the daemon does, works off the whole journal, stops as the daemon does.
 async fn run_to_the_end(dir: &Path, journal: &Journal) {
+    run_until_told(dir, journal, Orders::Finish).await;
+}
+
+/// Starts as the daemon does, and ends as it is told.
+async fn run_until_told(dir: &Path, journal: &Journal, order: Orders) {
     let store = Store::open(&dir.join(STORE), journal.id()).await.unwrap();
     let checkpoints = Checkpoints::open(&dir.join(STATE), journal.id()).unwrap();
     let pipeline = recover::load(&checkpoints, journal, store.position()).unwrap();
     let (_asker, questions) = mpsc::channel(1);
-    let (_stopper, shutdown) = watch::channel(true);
+    let (_stopper, orders) = watch::channel(order);
     let parts = Parts {
         journal: journal.clone(),
         store: store.clone(),
         checkpoints,
         shared: Arc::new(Shared::new(Metrics::default(), Arc::default(), None)),
         questions,
-        shutdown,
+        orders,
     };
     Worker::new(pipeline, parts).run().await.unwrap();
     store.close().await;
@@ -376,4 +382,57 @@ async fn a_crash_between_any_two_steps_changes_nothing() {
         }
     }
     assert!(ahead > 0, "some state was ahead of the store");
+}
+
+/// More than two batches of the worker.
+const MANY: u64 = 10_000;
+
+#[tokio::test]
+async fn a_worker_that_is_told_to_leave_goes_on_from_there_the_next_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&dir.path().join("journal"), JournalOptions::default()).unwrap();
+    let mut records = world();
+    records.extend((1..MANY).map(|seq| usual("A", seq)));
+    let (done, durable) = tokio::sync::oneshot::channel();
+    let told = Box::new(move |result| drop(done.send(result)));
+    journal.append(records, told).unwrap();
+    let end = durable.await.unwrap().unwrap();
+
+    let store = Store::open(&dir.path().join(STORE), journal.id())
+        .await
+        .unwrap();
+    let checkpoints = Checkpoints::open(&dir.path().join(STATE), journal.id()).unwrap();
+    let shared = Arc::new(Shared::new(Metrics::default(), Arc::default(), None));
+    let (_asker, questions) = mpsc::channel(1);
+    let (orders, ordered) = watch::channel(Orders::Work);
+    let mut processed = shared.processed();
+    let parts = Parts {
+        journal: journal.clone(),
+        store: store.clone(),
+        checkpoints,
+        shared,
+        questions,
+        orders: ordered,
+    };
+    let leave = async {
+        processed.changed().await.unwrap();
+        orders.send_replace(Orders::Leave);
+    };
+    let (ended, ()) = tokio::join!(Worker::new(Pipeline::new(), parts).run(), leave);
+    ended.unwrap();
+    store.close().await;
+    let saved = Checkpoints::open(&dir.path().join(STATE), journal.id())
+        .unwrap()
+        .load()
+        .unwrap()
+        .expect("what was done is saved");
+    assert!(saved.position < end, "it left before the end");
+
+    run_to_the_end(dir.path(), &journal).await;
+    let uninterrupted = tempfile::tempdir().unwrap();
+    run_to_the_end(uninterrupted.path(), &journal).await;
+    assert_eq!(
+        seen(dir.path(), &journal).await,
+        seen(uninterrupted.path(), &journal).await
+    );
 }

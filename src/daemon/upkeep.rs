@@ -39,14 +39,14 @@ pub(super) async fn keep(
         .map_or(config.series.retention, |influxdb| influxdb.retention);
     for look in 0_u32.. {
         shared.look_at_traffic(clock::wall());
-        let stats = journal.stats();
-        let bytes = i64::try_from(stats.bytes).unwrap_or(i64::MAX);
+        let journal_now = journal.stats();
+        let bytes = i64::try_from(journal_now.bytes).unwrap_or(i64::MAX);
         shared.metrics.journal_bytes.set(bytes);
-        let held = stats.held.as_ref();
+        let held = journal_now.held.as_ref();
         shared
             .metrics
             .held(held.map(|held| (held.holder.name(), held.bytes)));
-        shared.look_at_backlog(clock::monotonic_ms(), stats.last);
+        shared.look_at_backlog(clock::monotonic_ms(), journal_now.last);
         let gone = store.outbox_dropped();
         if gone > dropped {
             shared.metrics.dropped(SERIES_CHANNEL, gone - dropped);

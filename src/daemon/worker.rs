@@ -65,8 +65,19 @@ pub(super) struct Parts {
     pub(super) checkpoints: Checkpoints,
     pub(super) shared: Arc<Shared>,
     pub(super) questions: mpsc::Receiver<Question>,
-    /// True: do what is durable, then end.
-    pub(super) shutdown: watch::Receiver<bool>,
+    /// When to end.
+    pub(super) orders: watch::Receiver<Orders>,
+}
+
+/// What the worker is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Orders {
+    /// Work.
+    Work,
+    /// Do what is durable, then end.
+    Finish,
+    /// End after the batch under way: what is left is durable, and the next start's to replay.
+    Leave,
 }
 
 impl Worker {
@@ -81,20 +92,24 @@ impl Worker {
         }
     }
 
-    /// Works until shutdown is asked for and everything durable is done.
+    /// Works until it is told to end; the state is then saved as far as it came.
     ///
     /// # Errors
     /// When the journal cannot be read, or the store holds two open tickets for one fault: both mean that going on would do harm.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         let mut durable = self.parts.journal.durable();
         loop {
+            // The order before the journal's end: what was durable when it was given is done.
+            let orders = *self.parts.orders.borrow();
             let last = *durable.borrow_and_update();
-            let task = self.stage.task(clock::monotonic_ms(), last);
+            // Whoever has to leave does what is begun, and reads no more.
+            let end = if orders == Orders::Leave { Position(0) } else { last };
+            let task = self.stage.task(clock::monotonic_ms(), end);
             if task != Task::Rest {
                 self.perform(task).await?;
                 continue;
             }
-            if *self.parts.shutdown.borrow() {
+            if orders != Orders::Work {
                 break;
             }
             self.tick_if_due();
@@ -105,7 +120,7 @@ impl Worker {
                     None
                 }
                 question = self.parts.questions.recv() => question,
-                _ = self.parts.shutdown.changed() => None,
+                _ = self.parts.orders.changed() => None,
                 () = tokio::time::sleep(look) => None,
             };
             if let Some(question) = question {

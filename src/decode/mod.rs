@@ -177,6 +177,7 @@ impl DecodeState {
             Control::Started { .. }
             | Control::SourceUp { .. }
             | Control::SourceDown { .. }
+            | Control::Stalled
             | Control::Profiles { .. }
             | Control::Zones { .. }
             | Control::PartReplaced { .. }

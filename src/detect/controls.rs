@@ -15,6 +15,7 @@ impl Detector {
     pub fn control(&mut self, now: Timestamp, control: &Control, out: &mut DetectOut) {
         match control {
             Control::Started { .. } => self.started(None, now),
+            Control::Stalled => self.stalled(None, now),
             Control::SourceUp { source } => {
                 self.fire_until(now, out);
                 self.source_up(source, now.ms());
@@ -42,17 +43,6 @@ impl Detector {
         }
     }
 
-    /// Records between `last` and `now` are lost. Call it before asking for what is due: nothing inside the span is. Sources that
-    /// were up before are taken to be up after it.
-    pub fn lost(&mut self, last: Option<Timestamp>, now: Timestamp) {
-        let down = self.down.clone();
-        self.started(last, now);
-        let up: Vec<_> = self.down.difference(&down).cloned().collect();
-        for source in up {
-            self.source_up(&source, now.ms());
-        }
-    }
-
     /// A process started. `last` is when the journal took the record before: from there on we were away. Call it before asking
     /// for what is due: nothing inside the span is.
     pub fn started(&mut self, last: Option<Timestamp>, now: Timestamp) {
@@ -62,6 +52,21 @@ impl Detector {
             if let Some(device) = self.devices.get_mut(&id) {
                 device.blind_from(from);
                 self.down.insert(device.head.source.clone());
+            }
+            self.after(&id);
+        }
+    }
+
+    /// The journal took nothing for a while: as [`Self::started`], but the sources are there again at once, if they were before.
+    pub fn stalled(&mut self, last: Option<Timestamp>, now: Timestamp) {
+        let from = last.unwrap_or(now).ms();
+        let ids: Vec<DeviceId> = self.devices.ids().cloned().collect();
+        for id in ids {
+            if let Some(device) = self.devices.get_mut(&id) {
+                device.blind_from(from);
+                if !self.down.contains(&device.head.source) {
+                    device.source_up(now.ms());
+                }
             }
             self.after(&id);
         }

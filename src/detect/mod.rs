@@ -54,6 +54,8 @@ mod small;
 
 mod snapshot;
 
+mod squeeze;
+
 mod timing;
 
 mod view;

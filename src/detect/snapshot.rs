@@ -11,12 +11,13 @@ use serde::de::DeserializeOwned;
 use super::body::Body;
 use super::device::{Device, Head};
 use super::plan::Plan;
+use super::squeeze::{expand, squeeze};
 use crate::profile::RuleState;
 use crate::telemetry::DeviceId;
 
 /// The form of the bytes. A release reads this one and the one before it.
 const FORMAT: u16 = 2;
-/// The form before: the same but for the values of windows, which then learn anew.
+/// The form before: not squeezed, and the values of windows in another form; they learn anew.
 const FORMAT_BEFORE: u16 = 1;
 
 /// The bytes are not a device's state.
@@ -86,7 +87,7 @@ impl Device {
         };
         let mut bytes = FORMAT.to_le_bytes().to_vec();
         let head = encode(&self.head);
-        bytes.extend(encode(&(sum(&head), head, slots)));
+        bytes.extend(squeeze(&encode(&(sum(&head), head, slots))));
         bytes
     }
 
@@ -103,8 +104,13 @@ impl Device {
         if found != FORMAT && found != FORMAT_BEFORE {
             return Err(RestoreError::Format { device: id, found });
         }
+        let content = if found == FORMAT_BEFORE {
+            rest.to_vec()
+        } else {
+            expand(rest).ok_or_else(damaged)?
+        };
         let (check, head, mut slots): (u64, Vec<u8>, Vec<Slot>) =
-            postcard::from_bytes(rest).map_err(|_| damaged())?;
+            postcard::from_bytes(&content).map_err(|_| damaged())?;
         if sum(&head) != check {
             return Err(damaged());
         }

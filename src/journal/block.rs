@@ -172,6 +172,7 @@ pub(super) fn weight(entry: &Entry) -> usize {
                 Control::Started { .. }
                 | Control::SourceUp { .. }
                 | Control::SourceDown { .. }
+                | Control::Stalled
                 | Control::ClockStep { .. }
                 | Control::Settings(_)
                 | Control::Device { .. }

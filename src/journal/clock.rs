@@ -159,6 +159,11 @@ impl Stamper {
         }
     }
 
+    /// Milliseconds since any fixed instant of this process.
+    pub(super) fn monotonic_ms(&self) -> i64 {
+        self.clock.monotonic_ms()
+    }
+
     /// The newest time given to a record.
     pub(super) fn newest(&self) -> Timestamp {
         self.newest

@@ -154,6 +154,7 @@ impl Shared {
             live,
             next: last.next(),
             failed: None,
+            stalled: false,
         };
         shared.check_budget();
         Ok((shared, writer))

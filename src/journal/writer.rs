@@ -12,6 +12,7 @@ use crate::telemetry::Control;
 use crate::telemetry::Entry;
 use crate::telemetry::Position;
 use crate::telemetry::Record;
+use crate::telemetry::SECOND_MS;
 use crate::telemetry::Timestamp;
 
 use super::Done;
@@ -31,6 +32,9 @@ use super::segment::Kind;
 
 /// The second attempt after an error; each further one waits twice as long, up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(50);
+/// A commit that took at least this long is told as a record: what was due meanwhile proves nothing, for nobody could be heard. As
+/// long as the listener waits before it says that it stalls.
+const STALL_MS: i64 = 5 * SECOND_MS;
 /// Attempts that are still made when the journal is closed while the disk fails.
 const CLOSING_ATTEMPTS: u32 = 2;
 
@@ -42,6 +46,8 @@ pub(super) struct Writer {
     pub(super) next: Position,
     /// A commit that failed and is tried again, before anything else is taken.
     pub(super) failed: Option<Failed>,
+    /// The last commit took so long that it has to be told.
+    pub(super) stalled: bool,
 }
 
 /// A commit as it is put together.
@@ -56,6 +62,8 @@ struct Commit {
 pub(super) struct Failed {
     commit: Commit,
     attempts: u32,
+    /// When it was put together, by the monotonic clock, ms.
+    began: i64,
 }
 
 /// What a step of the writer came to.
@@ -98,7 +106,11 @@ impl Writer {
 
     /// Writes one commit of what waits, or tries once more to write the one that failed; never waits.
     pub(super) fn step(&mut self) -> Step {
-        let Failed { commit, attempts } = match self.failed.take() {
+        let Failed {
+            commit,
+            attempts,
+            began,
+        } = match self.failed.take() {
             Some(failed) => failed,
             None => {
                 let appends = self.shared.queue.take();
@@ -107,8 +119,11 @@ impl Writer {
                 }
                 let commit = self.put_together(appends);
                 self.rotate_if_due(commit.block.head.received_first);
-                let attempts = 0;
-                Failed { commit, attempts }
+                Failed {
+                    commit,
+                    attempts: 0,
+                    began: self.stamper.monotonic_ms(),
+                }
             }
         };
         if !commit.block.is_empty()
@@ -116,11 +131,16 @@ impl Writer {
         {
             let attempts = attempts + 1;
             let pause = self.refused(&error, attempts);
-            self.failed = Some(Failed { commit, attempts });
+            self.failed = Some(Failed {
+                commit,
+                attempts,
+                began,
+            });
             return Step::Refused { attempts, pause };
         }
         if !commit.block.is_empty() {
             self.went_well(attempts);
+            self.stalled |= self.stamper.monotonic_ms() - began >= STALL_MS;
         }
         let busy = self.finish(commit, Ok(()));
         Step::Written { busy }
@@ -158,7 +178,7 @@ impl Writer {
         busy
     }
 
-    /// Gives places and times. A step of the wall clock becomes a record before what it was noticed at.
+    /// Gives places and times. A step of the wall clock and the end of a stall become records before what they were noticed at.
     fn put_together(&mut self, appends: Vec<Append>) -> Commit {
         let mut commit = Commit {
             block: Block::new(self.next, self.stamper.newest()),
@@ -173,10 +193,14 @@ impl Writer {
                 }
             } else if !append.records.is_empty() {
                 let stamp = self.stamper.stamp();
+                if std::mem::take(&mut self.stalled) {
+                    let at = stamp.step.map_or(stamp.at, |step| step.from);
+                    commit.add_own(at, Record::Control(Control::Stalled));
+                }
                 if let Some(step) = stamp.step {
                     tracing::warn!(from = %step.from, to = %step.to, "the wall clock stepped");
                     let (from, to) = (step.from, step.to);
-                    commit.add_step(from, Record::Control(Control::ClockStep { from, to }));
+                    commit.add_own(from, Record::Control(Control::ClockStep { from, to }));
                 }
                 let records = append.records.into_iter();
                 for (record, encoded) in records.zip(append.encoded.records()) {
@@ -323,8 +347,9 @@ impl Commit {
         });
     }
 
-    fn add_step(&mut self, received_at: Timestamp, record: Record) {
-        // It always encodes: two times in a JSON object.
+    /// Adds a record of the journal's own.
+    fn add_own(&mut self, received_at: Timestamp, record: Record) {
+        // It always encodes: at most two times in a JSON object.
         if let Ok(encoded) = Encoded::new(std::slice::from_ref(&record)) {
             let bytes: Vec<u8> = encoded.records().flatten().copied().collect();
             self.add(received_at, record, &bytes);

@@ -102,7 +102,7 @@ impl Pipeline {
                     effects.replayed.push(*rejected);
                 }
             }
-            Control::Started { .. } | Control::Lost { .. } | Control::End => {}
+            Control::Started { .. } | Control::Stalled | Control::Lost { .. } | Control::End => {}
         }
     }
 

@@ -188,17 +188,18 @@ impl Pipeline {
     /// Applies one entry.
     pub fn step(&mut self, entry: &Entry, effects: &mut Effects) {
         let now = entry.received_at;
-        if let Record::Control(absence @ (Control::Started { .. } | Control::Lost { .. })) =
-            &entry.record
+        if let Record::Control(
+            away @ (Control::Started { .. } | Control::Stalled | Control::Lost { .. }),
+        ) = &entry.record
         {
             // Before anything is asked what is due: our own absence proves nothing. What was due before it, is.
             if let Some(last) = self.last {
                 self.fire_due(last, effects);
             }
-            if matches!(absence, Control::Started { .. }) {
-                self.detect.started(self.last, now);
-            } else {
-                self.detect.lost(self.last, now);
+            match away {
+                Control::Started { .. } => self.detect.started(self.last, now),
+                // Nobody heard what devices said; whoever was connected still is.
+                _ => self.detect.stalled(self.last, now),
             }
         }
         self.fire_due(now, effects);

@@ -65,12 +65,13 @@ impl Store {
         Ok(rows)
     }
 
-    /// Ends the leases of a channel, at the start of its only sender: what an earlier process had taken is due at once.
-    pub async fn release_outbox(&self, channel: &str) -> Result<(), StoreError> {
+    /// What was taken by a process that is gone is due at once, instead of when its lease runs out. Call it before the first
+    /// [`Self::take_outbox`]: the data directory has one process at a time.
+    pub async fn release_outbox(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE outbox SET due = ?1 WHERE channel = ?2 AND state = 'pending' AND attempts > 0",
+            "UPDATE outbox SET due = ?1 WHERE channel = ?2 AND state = 'pending' AND attempts > 0 AND due > ?1",
         )
-        .bind(Timestamp::MIN.ms())
+        .bind(now.ms())
         .bind(channel)
         .execute(&self.writer)
         .await?;

@@ -29,6 +29,8 @@ pub enum Control {
         /// Its name.
         source: SmolStr,
     },
+    /// The journal could not be written for a while, which ends here: since the record before, nothing could come in.
+    Stalled,
     /// The wall clock stepped by more than 2 s.
     ClockStep {
         /// What it said before.

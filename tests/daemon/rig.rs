@@ -5,7 +5,6 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Child;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
@@ -65,22 +64,6 @@ impl Rig {
             (status(&daemon, "/readyz") == 200).then_some(())
         });
         daemon
-    }
-
-    /// `foremend run` with the settings of the last start; nobody waits for it.
-    pub(crate) fn launch(&self) -> Child {
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.dir().join("foremend.log"))
-            .unwrap();
-        Command::new(env!("CARGO_BIN_EXE_foremend"))
-            .args(["run", "--config"])
-            .arg(self.dir().join("foremend.toml"))
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap()
     }
 
     /// `foremend run` with exactly these settings, which is expected to refuse: exit code and what it said.
@@ -297,11 +280,6 @@ pub(crate) fn tele(ts_ms: u64, seq: u64, signals: &Value) -> String {
     json!({"ts": seconds(ts_ms), "boot": 1, "seq": seq, "s": signals}).to_string()
 }
 
-/// An event as payload.
-pub(crate) fn event(ts_ms: u64, seq: u64, name: &str, data: &Value) -> String {
-    json!({"ts": seconds(ts_ms), "boot": 1, "seq": seq, "e": name, "d": data}).to_string()
-}
-
 #[expect(
     clippy::cast_precision_loss,
     reason = "milliseconds of this century fit"
@@ -350,8 +328,8 @@ pub(crate) fn points(daemon: &Daemon, serial: &str) -> usize {
     }
 }
 
-/// Lets this much time pass: for moments that are chosen by chance, never to wait for something.
-pub(crate) fn pass(time: Duration) {
+/// Lets this much time pass between two looks at something.
+fn pass(time: Duration) {
     let (_sender, never) = sync_channel::<()>(1);
     assert!(never.recv_timeout(time).is_err());
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+#[expect(dead_code, reason = "shared with other tests")]
 #[path = "../support/mosquitto.rs"]
 mod mosquitto;
 

@@ -140,6 +140,12 @@ impl Daemon {
 
     /// SIGTERM, and wait for the end.
     pub(crate) fn stop(mut self) -> ExitStatus {
+        self.terminate();
+        self.child.wait().expect("the child ends")
+    }
+
+    /// SIGTERM; nobody waits.
+    pub(crate) fn terminate(&mut self) {
         let sent = Command::new("kill")
             .args(["-TERM", &self.child.id().to_string()])
             .status();
@@ -147,7 +153,16 @@ impl Daemon {
             sent.is_ok_and(|status| status.success()),
             "SIGTERM could not be sent"
         );
-        self.child.wait().expect("the child ends")
+    }
+
+    /// SIGKILL, if it still runs; tells whether it did.
+    pub(crate) fn kill_unless_ended(&mut self) -> bool {
+        if self.child.try_wait().expect("its state").is_some() {
+            return false;
+        }
+        self.child.kill().expect("killed");
+        self.child.wait().expect("the child ends");
+        true
     }
 
     /// SIGKILL, and wait for the end.
@@ -166,39 +181,55 @@ impl Drop for Daemon {
 
 /// One HTTP/1.1 request on a connection of its own.
 pub(crate) fn http(method: &str, url: &str, token: &str, body: Option<String>) -> (u16, String) {
-    use std::io::{Read, Write};
+    let bearer = format!("Bearer {token}");
+    try_http(method, url, &[("authorization", &bearer)], body).expect("an answer")
+}
+
+/// The same with headers of the caller's choice, for a daemon that may be gone before it has answered.
+pub(crate) fn try_http(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Option<String>,
+) -> std::io::Result<(u16, String)> {
+    use std::io::{Error, ErrorKind, Read, Write};
     let rest = url.strip_prefix("http://").expect("plain http");
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut stream = std::net::TcpStream::connect(host).expect("connected");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .expect("a time limit");
+    let mut stream = std::net::TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let body = body.unwrap_or_default();
-    let request = format!(
-        "{method} /{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+    let mut request = format!(
+        "{method} /{path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n",
         body.len()
     );
-    stream.write_all(request.as_bytes()).expect("sent");
+    for (name, value) in headers {
+        request.extend([name, ": ", value, "\r\n"]);
+    }
+    request.extend(["\r\n", &body]);
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("answered");
+    stream.read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let cut_off = || Error::new(ErrorKind::UnexpectedEof, "the answer is cut off");
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(cut_off)?;
     let status = head
         .split_whitespace()
         .nth(1)
         .and_then(|code| code.parse().ok())
-        .expect("a status line");
-    let chunked = head
-        .to_ascii_lowercase()
-        .contains("transfer-encoding: chunked");
-    (
-        status,
-        if chunked {
-            unchunk(body)
-        } else {
-            body.to_owned()
-        },
-    )
+        .ok_or_else(cut_off)?;
+    let head = head.to_ascii_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    if length.is_some_and(|length: usize| body.len() < length) {
+        return Err(cut_off());
+    }
+    let body = if head.contains("transfer-encoding: chunked") {
+        unchunk(body)
+    } else {
+        body.to_owned()
+    };
+    Ok((status, body))
 }
 
 fn unchunk(mut body: &str) -> String {

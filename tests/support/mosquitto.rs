@@ -88,6 +88,14 @@ impl Mosquitto {
         panic!("mosquitto did not stop");
     }
 
+    /// Ends it at once: it saves nothing.
+    pub(crate) fn kill(&mut self) {
+        if let Some((mut child, _)) = self.child.take() {
+            child.kill().expect("mosquitto was running");
+            child.wait().expect("mosquitto to end");
+        }
+    }
+
     /// Starts it again on the same port and with the same files.
     pub(crate) fn run(&mut self) {
         assert!(self.try_run(), "mosquitto did not start again");

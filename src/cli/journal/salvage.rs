@@ -70,10 +70,10 @@ fn tell(report: &SalvageReport, into: &Path) -> anyhow::Result<()> {
     let Some((first, last)) = report.positions else {
         return say("nothing is whole; nothing was written");
     };
-    let lost = report.lost_positions();
     say(&format!(
-        "saved {} entries, lost {lost}, as positions {first} to {last} in {}",
+        "saved {} entries, lost {}, as positions {first} to {last} in {}",
         report.saved,
+        report.lost_positions(),
         daemon::journal_dir(into).display()
     ))
 }

@@ -102,7 +102,7 @@ impl Process {
         let before = Position(handle.first().0.saturating_sub(1));
         let feed = Feed::new(saved?, before, now);
         handle.set_cursor(CONSUMER, feed.position())?;
-        around.store.release_outbox();
+        around.store.release_outbox(around.clock.wall());
         let options = WriterOptions {
             lanes: 1,
             ..WriterOptions::default()

@@ -174,9 +174,9 @@ impl ModelStore {
         fault.map_or(Ok(()), |_| Err(unavailable()))
     }
 
-    pub(super) fn release_outbox(&mut self) {
+    pub(super) fn release_outbox(&mut self, now: Timestamp) {
         for row in self.outbox.values_mut().filter(|row| row.is_taken) {
-            row.due = Timestamp::MIN;
+            row.due = row.due.min(now);
         }
     }
 

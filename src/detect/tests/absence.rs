@@ -72,15 +72,27 @@ fn our_absence_is_no_silence() {
 }
 
 #[test]
-fn lost_records_are_no_silence_and_the_watch_goes_on_behind_them() {
+fn a_journal_that_took_nothing_is_no_silence() {
     let mut bench = silent();
-    let found = 600.0 + 28_800.0;
-    bench.detector.lost(Some(t(600.0)), t(found));
-    // As after an absence of our own, but no source says that it is up: those that were, are.
-    bench.wait(found + 1830.1);
+    let end = 600.0 + 28_800.0;
+    bench.detector.stalled(Some(t(600.0)), t(end));
+    // As if we had been away.
+    bench.wait(end + 1830.1);
     assert!(bench.told().is_empty());
-    bench.wait(found + 1830.3);
+    bench.wait(end + 1830.3);
     assert_eq!(bench.told().len(), 1);
+}
+
+#[test]
+fn a_source_that_was_down_stays_down_behind_a_stall() {
+    let mut bench = silent();
+    let down = Control::SourceDown {
+        source: "listener".into(),
+    };
+    bench.detector.control(t(600.0), &down, &mut bench.out);
+    bench.detector.stalled(Some(t(600.0)), t(900.0));
+    bench.wait(100_000.0);
+    assert!(bench.told().is_empty());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::support::Fault;
 use super::support::FaultyDisk;
 use super::support::START;
+use super::support::TestClock;
 use super::support::append;
 use super::support::append_many;
 use super::support::assert_contiguous;
@@ -11,6 +12,7 @@ use super::support::crash;
 use super::support::message;
 use super::support::names;
 use super::support::open;
+use super::support::options;
 use super::support::read_all;
 use super::support::records;
 use crate::journal::AppendError;
@@ -22,7 +24,9 @@ use crate::journal::disk::Disk;
 use crate::journal::disk::SqliteDisk;
 use crate::journal::segment::Opened;
 use crate::journal::verify;
+use crate::telemetry::Control;
 use crate::telemetry::Position;
+use crate::telemetry::Record;
 use crate::telemetry::Timestamp;
 
 /// Seven messages, the fourth one with a fault; everything is there once, live, after a crash, and after reopening.
@@ -55,6 +59,34 @@ fn goes_on_after(faults: &[Fault]) {
         let entries: u64 = report.segments.iter().map(|one| one.entries).sum();
         assert_eq!(entries, 8);
     }
+}
+
+#[test]
+fn a_stall_is_told_once_and_before_what_came_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = TestClock::new();
+    let disk = FaultyDisk::timed_by(&clock);
+    let journal = disk.open_with(dir.path(), options(&clock));
+    disk.plan(&[Fault::Slow(4_999), Fault::Slow(5_000)]);
+    append(&journal, vec![message(0, 0)]).unwrap();
+    append(&journal, vec![message(1, 0)]).unwrap();
+    clock.step(3_600_000);
+    append(&journal, vec![message(2, 0)]).unwrap();
+    append(&journal, vec![message(3, 0)]).unwrap();
+    let entries = read_all(&journal);
+    let stalled = Record::Control(Control::Stalled);
+    let places: Vec<_> = entries
+        .iter()
+        .filter(|entry| entry.record == stalled)
+        .map(|entry| (entry.position, entry.received_at))
+        .collect();
+    // Before the step of the clock, which is no part of it.
+    assert_eq!(places, [(Position(3), Timestamp::from_ms(START + 9_999))]);
+    assert!(matches!(
+        entries[3].record,
+        Record::Control(Control::ClockStep { .. })
+    ));
+    assert_eq!(entries.len(), 6);
 }
 
 #[test]

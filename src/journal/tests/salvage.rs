@@ -243,14 +243,14 @@ fn saved(report: &SalvageReport, new: &Path, log: &str) -> BTreeMap<Position, En
         Ok(last.next()),
         "{log}"
     );
-    let lost: BTreeSet<u64> = report
+    let gone: BTreeSet<u64> = report
         .lost
         .iter()
         .flat_map(|loss| loss.first.0..=loss.last.0)
         .collect();
     for entry in entries
         .iter()
-        .filter(|entry| lost.contains(&entry.position.0))
+        .filter(|entry| gone.contains(&entry.position.0))
     {
         let stated = matches!(
             entry.record,
@@ -260,7 +260,7 @@ fn saved(report: &SalvageReport, new: &Path, log: &str) -> BTreeMap<Position, En
     }
     let kept: BTreeMap<_, _> = entries
         .into_iter()
-        .filter(|entry| !lost.contains(&entry.position.0))
+        .filter(|entry| !gone.contains(&entry.position.0))
         .map(|entry| (entry.position, entry))
         .collect();
     assert_eq!(kept.len() as u64, report.saved, "{log}");

@@ -71,6 +71,8 @@ pub(super) enum Fault {
     After,
     /// No new file can be made.
     Create,
+    /// It works, and takes so many ms of the test's clock.
+    Slow(i64),
 }
 
 /// A disk that does as the test says, commit by commit; then it works.
@@ -80,6 +82,8 @@ pub(super) struct FaultyDisk {
     /// Held by a test to stop all commits.
     pub(super) gate: Arc<Mutex<()>>,
     pub(super) commits: Arc<AtomicUsize>,
+    /// Whose time a slow commit takes.
+    clock: Option<Arc<TestClock>>,
 }
 
 struct FaultyLive {
@@ -88,6 +92,14 @@ struct FaultyLive {
 }
 
 impl FaultyDisk {
+    /// One whose slow commits take the time of this clock.
+    pub(super) fn timed_by(clock: &Arc<TestClock>) -> Self {
+        Self {
+            clock: Some(Arc::clone(clock)),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn plan(&self, faults: &[Fault]) {
         self.plan.lock().unwrap().extend(faults);
     }
@@ -138,6 +150,12 @@ impl Live for FaultyLive {
         self.disk.commits.fetch_add(1, Ordering::Relaxed);
         match self.disk.next() {
             Fault::None => self.live.commit(block),
+            Fault::Slow(ms) => {
+                if let Some(clock) = &self.disk.clock {
+                    clock.pass(ms);
+                }
+                self.live.commit(block)
+            }
             Fault::Before | Fault::Create => Err(FaultyDisk::error(Path::new("disk"))),
             Fault::After => {
                 self.live.commit(block)?;

@@ -108,8 +108,9 @@ impl<W: Write> RecordingWriter<W> {
         Self { to, ticked: None }
     }
 
-    /// Writes one entry; `false` for a tick, which is left out. The last tick of a process is no mere tick: it says until when
-    /// that process was there, or up to where nothing is lost. It becomes an end line before the next one's start.
+    /// Writes one entry; `false` for a tick, which is left out. The last tick before a process ended, before the journal took
+    /// nothing for a while, or before records that are lost, is no mere tick: it says until when somebody was there. It becomes an
+    /// end line.
     ///
     /// # Errors
     /// When the target cannot be written.
@@ -119,11 +120,11 @@ impl<W: Write> RecordingWriter<W> {
             return Ok(false);
         };
         let ticked = self.ticked.take();
-        let absent = matches!(
+        let away = matches!(
             entry.record,
-            Record::Control(Control::Started { .. } | Control::Lost { .. })
+            Record::Control(Control::Started { .. } | Control::Stalled | Control::Lost { .. })
         );
-        if let Some(at) = ticked.filter(|_| absent) {
+        if let Some(at) = ticked.filter(|_| away) {
             self.control(at, &Control::End)?;
         }
         self.line(&line).map(|()| true)

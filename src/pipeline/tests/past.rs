@@ -34,6 +34,19 @@ fn come_back(site: &mut Site, second: i64) {
 }
 
 #[test]
+fn eight_hours_without_a_journal_open_no_ticket() {
+    let mut site = stopped_in_a_hold();
+    site.put(HOURS_8, Record::Control(Control::Stalled));
+    site.wait(HOURS_8 + 60);
+    for nth in 0..FLEET {
+        let cold = tele(&serial(nth), HOURS_8 + 60, "\"temp\":20");
+        site.put(HOURS_8 + 61, Record::Message(cold));
+    }
+    site.wait(HOURS_8 + 3_600);
+    assert_eq!(site.told(), [""; 0]);
+}
+
+#[test]
 fn eight_hours_down_open_no_ticket() {
     let mut site = stopped_in_a_hold();
     come_back(&mut site, HOURS_8);
