@@ -373,12 +373,6 @@ impl Teller {
                 self.pass(10, 4_000);
                 self.tell(source(true));
             }
-            2 if self.dice.roll(3) == 0 => {
-                self.pass(0, 60);
-                self.tell(Record::Tick);
-                self.pass(10, 4_000);
-                self.tell(Record::Control(Control::Stalled));
-            }
             2 => {
                 let to = Timestamp::from_ms(self.now + self.dice.ms(-3_000_000, 3_000_000));
                 let from = Timestamp::from_ms(self.now);
