@@ -103,7 +103,11 @@ impl Worker {
             let orders = *self.parts.orders.borrow();
             let last = *durable.borrow_and_update();
             // Whoever has to leave does what is begun, and reads no more.
-            let end = if orders == Orders::Leave { Position(0) } else { last };
+            let end = if orders == Orders::Leave {
+                Position(0)
+            } else {
+                last
+            };
             let task = self.stage.task(clock::monotonic_ms(), end);
             if task != Task::Rest {
                 self.perform(task).await?;

@@ -1,8 +1,7 @@
-//! The journal on a modelled disk, stepped on the caller's thread: for simulations of everything around it.
+//! A disk that is a model.
 //!
-//! The model knows what a disk may do to a program: refuse, keep in memory what was not fsynced and forget it when the power
-//! goes, say after a failed fsync that all is well and lose it nevertheless, bring a removed file back, be slow, fail to read.
-//! What is above it (places, times, groups, segments, recovery, reading, cursors, budget) is the journal itself.
+//! It knows what a disk may do to a program: refuse, keep in memory what was not fsynced and forget it when the power goes, say
+//! after a failed fsync that all is well and lose it nevertheless, bring a removed file back, be slow, fail to read.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -12,31 +11,20 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 
+use crate::journal::JournalError;
+use crate::journal::block::Block;
+use crate::journal::cursors::CursorFile;
+use crate::journal::cursors::Cursors;
+use crate::journal::cursors::Stored as StoredCursors;
+use crate::journal::disk::Disk;
+use crate::journal::disk::Live;
+use crate::journal::disk::Reading;
+use crate::journal::files::lock;
+use crate::journal::segment::Stored;
+use crate::journal::segment::parse_name;
 use crate::telemetry::Position;
-use crate::telemetry::Timestamp;
 
-use super::Clock;
-use super::Journal;
-use super::JournalError;
-use super::JournalOptions;
-use super::block::Block;
-use super::cursors::CursorFile;
-use super::cursors::Cursors;
-use super::cursors::Stored as StoredCursors;
-use super::disk::Disk;
-use super::disk::Live;
-use super::disk::Reading;
-use super::files::lock;
-use super::running::Running;
-use super::running::Shared;
-use super::segment::Stored;
-use super::segment::parse_name;
-use super::writer::Step;
-use super::writer::Writer;
-
-/// A wall clock and a monotonic one that only a simulation moves.
-#[derive(Clone, Default)]
-pub(crate) struct ModelClock(Arc<Mutex<(i64, i64)>>);
+use super::ModelClock;
 
 /// What the disk does at a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,40 +89,6 @@ struct ModelReading {
 }
 
 struct ModelCursors(ModelDisk);
-
-/// A journal whose writer works when it is told to.
-pub(crate) struct SteppedJournal {
-    journal: Journal,
-    writer: Writer,
-}
-
-impl ModelClock {
-    pub(crate) fn at(wall: Timestamp) -> Self {
-        Self(Arc::new(Mutex::new((wall.ms(), 0))))
-    }
-
-    /// Time goes by for both clocks.
-    pub(crate) fn pass(&self, ms: i64) {
-        let mut clocks = lock(&self.0);
-        clocks.0 += ms;
-        clocks.1 += ms;
-    }
-
-    /// Someone sets the wall clock.
-    pub(crate) fn step(&self, ms: i64) {
-        lock(&self.0).0 += ms;
-    }
-}
-
-impl Clock for ModelClock {
-    fn wall(&self) -> Timestamp {
-        Timestamp::from_ms(lock(&self.0).0)
-    }
-
-    fn monotonic_ms(&self) -> i64 {
-        lock(&self.0).1
-    }
-}
 
 impl ModelDisk {
     pub(crate) fn new(clock: &ModelClock) -> Self {
@@ -464,35 +418,5 @@ impl CursorFile for ModelCursors {
 
     fn drop_bases(&mut self, through: Position) -> Result<(), JournalError> {
         self.write(|(_, bases)| bases.retain(|base| *base > through))
-    }
-}
-
-impl SteppedJournal {
-    /// Opens the journal on this disk as a new process does.
-    pub(crate) fn open(disk: &ModelDisk, options: JournalOptions) -> Result<Self, JournalError> {
-        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-        let (shared, writer) = Shared::open(Path::new("journal"), options, disk)?;
-        let running = Running {
-            shared,
-            threads: Mutex::default(),
-        };
-        let running = Arc::new(running);
-        Ok(Self {
-            journal: Journal { running },
-            writer,
-        })
-    }
-
-    /// The handle that everyone else has.
-    pub(crate) fn handle(&self) -> &Journal {
-        &self.journal
-    }
-
-    /// One step of the writer. The pause after a failure, if it failed.
-    pub(crate) fn step(&mut self) -> Result<(), std::time::Duration> {
-        match self.writer.step() {
-            Step::Written { .. } | Step::Idle => Ok(()),
-            Step::Refused { pause, .. } => Err(pause),
-        }
     }
 }
