@@ -302,15 +302,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_series_wait_until_the_pipeline_has_caught_up() {
         let (pipeline, processed) = watch::channel(Position(0));
-        let waiting = tokio::spawn(give_way(processed, || LAST));
+        let mut waiting = std::pin::pin!(give_way(processed, || LAST));
+        let second = Duration::from_secs(1);
         for done in [20_000, 91_807] {
             pipeline.send_replace(Position(done));
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            assert!(!waiting.is_finished(), "{done}");
+            let waited = tokio::time::timeout(second, &mut waiting).await;
+            assert!(waited.is_err(), "{done}");
         }
         pipeline.send_replace(Position(91_808));
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        assert!(waiting.is_finished());
+        let began = tokio::time::Instant::now();
+        waiting.await;
+        assert_eq!(began.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

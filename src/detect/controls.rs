@@ -57,7 +57,7 @@ impl Detector {
         }
     }
 
-    /// The journal took nothing for a while: as [`Self::started`], but the sources are there again at once, if they were before.
+    /// The journal took nothing for a while, or lost what it had taken: as [`Self::started`], but the sources are there again at once, if they were before.
     pub fn stalled(&mut self, last: Option<Timestamp>, now: Timestamp) {
         let from = last.unwrap_or(now).ms();
         let ids: Vec<DeviceId> = self.devices.ids().cloned().collect();

@@ -196,10 +196,10 @@ impl Pipeline {
             if let Some(last) = self.last {
                 self.fire_due(last, effects);
             }
-            match away {
-                Control::Started { .. } => self.detect.started(self.last, now),
-                // Nobody heard what devices said; whoever was connected still is.
-                _ => self.detect.stalled(self.last, now),
+            if matches!(away, Control::Started { .. }) {
+                self.detect.started(self.last, now);
+            } else {
+                self.detect.stalled(self.last, now);
             }
         }
         self.fire_due(now, effects);

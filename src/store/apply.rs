@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value};
+use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::desk::{Change, Ticket, TicketChange};
@@ -25,7 +26,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::TwoOpenTickets`] and [`StoreError::RepeatedVersion`] say that decision and store disagree: never retry.
     pub async fn apply(&self, batch: Batch<'_>) -> Result<Applied, StoreError> {
-        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut connection = self.writer.acquire().await?;
+        let applied = self.apply_on(&mut connection, batch).await;
+        if applied.as_ref().is_err_and(StoreError::is_retryable) {
+            // After an error of the disk, SQLite may have ended a transaction that the driver holds for open, and every further
+            // one would be refused. A new connection begins with none; that this one closes badly matters to nobody.
+            drop(connection.close().await);
+        }
+        applied
+    }
+
+    async fn apply_on(
+        &self,
+        connection: &mut SqliteConnection,
+        batch: Batch<'_>,
+    ) -> Result<Applied, StoreError> {
+        let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
         // The file knows better than this process: a commit may have succeeded though its answer was lost.
         let committed = read_position(&mut tx).await?;
         if batch.position <= committed {

@@ -65,19 +65,6 @@ impl Store {
         Ok(rows)
     }
 
-    /// What was taken by a process that is gone is due at once, instead of when its lease runs out. Call it before the first
-    /// [`Self::take_outbox`]: the data directory has one process at a time.
-    pub async fn release_outbox(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE outbox SET due = ?1 WHERE channel = ?2 AND state = 'pending' AND attempts > 0 AND due > ?1",
-        )
-        .bind(now.ms())
-        .bind(channel)
-        .execute(&self.writer)
-        .await?;
-        Ok(())
-    }
-
     /// Deliveries that a full outbox let go since the start.
     #[must_use]
     pub fn outbox_dropped(&self) -> u64 {
@@ -97,6 +84,19 @@ impl Store {
         }
         since.store(0, Ordering::Relaxed);
         prune(connection, PENDING_LIMIT).await
+    }
+
+    /// What was taken by a process that is gone is due at once, instead of when its lease runs out. Call it before the first
+    /// [`Self::take_outbox`]: the data directory has one process at a time.
+    pub async fn release_outbox(&self, channel: &str, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE outbox SET due = ?1 WHERE channel = ?2 AND state = 'pending' AND attempts > 0 AND due > ?1",
+        )
+        .bind(now.ms())
+        .bind(channel)
+        .execute(&self.writer)
+        .await?;
+        Ok(())
     }
 
     /// Delivered: they are forgotten.

@@ -37,7 +37,7 @@ const WRITTEN: &str = "foremend_series_points_written_total";
 /// An outage of a minute makes the writer wait up to a minute.
 const LATER: Duration = Duration::from_mins(5);
 /// What the backlog may cost in memory: the caches of journal and store, batches under way, and the devices themselves.
-const GROWTH_KIB: u64 = 96 * 1024;
+const GROWTH_KIB: u64 = 128 * 1024;
 
 fn port(daemon: &Daemon) -> u16 {
     let address = daemon.mqtt.as_deref().expect("a listener");

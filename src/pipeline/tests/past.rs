@@ -34,16 +34,22 @@ fn come_back(site: &mut Site, second: i64) {
 }
 
 #[test]
-fn eight_hours_without_a_journal_open_no_ticket() {
-    let mut site = stopped_in_a_hold();
-    site.put(HOURS_8, Record::Control(Control::Stalled));
-    site.wait(HOURS_8 + 60);
-    for nth in 0..FLEET {
-        let cold = tele(&serial(nth), HOURS_8 + 60, "\"temp\":20");
-        site.put(HOURS_8 + 61, Record::Message(cold));
+fn eight_hours_that_the_journal_does_not_have_open_no_ticket() {
+    let lost = Control::Lost {
+        from: Position(9),
+        records: 1,
+    };
+    for control in [Control::Stalled, lost] {
+        let mut site = stopped_in_a_hold();
+        site.put(HOURS_8, Record::Control(control));
+        site.wait(HOURS_8 + 60);
+        for nth in 0..FLEET {
+            let cold = tele(&serial(nth), HOURS_8 + 60, "\"temp\":20");
+            site.put(HOURS_8 + 61, Record::Message(cold));
+        }
+        site.wait(HOURS_8 + 600);
+        assert_eq!(site.told(), [""; 0]);
     }
-    site.wait(HOURS_8 + 600);
-    assert_eq!(site.told(), [""; 0]);
 }
 
 #[test]
