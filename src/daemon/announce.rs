@@ -22,15 +22,15 @@ const READ_ENTRIES: usize = 8_192;
 /// Bytes read at once.
 const READ_BYTES: usize = 8 << 20;
 
-/// What is in force at the journal's end.
-struct Known {
-    settings: Settings,
-    zones: ZoneTable,
-    profiles: Vec<ProfileText>,
-    words: Vec<ProfileText>,
+/// What detection depends on beside messages.
+pub(super) struct World {
+    pub(super) settings: Settings,
+    pub(super) zones: ZoneTable,
+    pub(super) profiles: Vec<ProfileText>,
+    pub(super) words: Vec<ProfileText>,
 }
 
-impl Known {
+impl World {
     /// What the restored pipeline knows, and what the journal says after it.
     fn read(journal: &Journal, pipeline: &Pipeline) -> anyhow::Result<Self> {
         let (profiles, words) = pipeline.profile_texts();
@@ -73,25 +73,49 @@ pub(super) async fn announce(
     profiles: Vec<ProfileText>,
     words: Vec<ProfileText>,
 ) -> anyhow::Result<Position> {
+    let world = World {
+        settings: config.settings.clone(),
+        zones: zone_table(clock::wall()),
+        profiles,
+        words,
+    };
+    let records = announcement(journal, pipeline, world)?;
+    let (done, durable) = tokio::sync::oneshot::channel();
+    journal
+        .append_async(records, Box::new(move |result| drop(done.send(result))))
+        .await?;
+    Ok(durable.await??)
+}
+
+/// The records of a start: that it is one, and what is not as the journal's end says.
+///
+/// # Errors
+/// When the journal cannot be read, or its base not be written.
+pub(super) fn announcement(
+    journal: &Journal,
+    pipeline: &Pipeline,
+    world: World,
+) -> anyhow::Result<Vec<Record>> {
     // Until the next snapshot a start needs the journal from here on, also when every consumer is further.
     journal.set_base(pipeline.position())?;
     let mut records = vec![Record::Control(Control::Started {
         version: env!("CARGO_PKG_VERSION").into(),
     })];
-    let known = Known::read(journal, pipeline)?;
-    if known.settings != config.settings {
-        records.push(Record::Control(Control::Settings(config.settings.clone())));
+    let World {
+        settings,
+        zones,
+        profiles,
+        words,
+    } = world;
+    let known = World::read(journal, pipeline)?;
+    if known.settings != settings {
+        records.push(Record::Control(Control::Settings(settings)));
     }
-    let zones = zone_table(clock::wall());
     if known.zones != zones {
         records.push(Record::Control(Control::Zones { zones }));
     }
     if (&known.profiles, &known.words) != (&profiles, &words) {
         records.push(Record::Control(Control::Profiles { profiles, words }));
     }
-    let (done, durable) = tokio::sync::oneshot::channel();
-    journal
-        .append_async(records, Box::new(move |result| drop(done.send(result))))
-        .await?;
-    Ok(durable.await??)
+    Ok(records)
 }

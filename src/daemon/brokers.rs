@@ -22,8 +22,8 @@ use crate::journal::Journal;
 use crate::telemetry::Record;
 
 use super::shared::Shared;
-use super::stages::Stages;
-use super::stages::seconds;
+use super::stage_times::Stages;
+use super::stage_times::seconds;
 
 /// The journal, as intake sees it.
 struct JournalSink {

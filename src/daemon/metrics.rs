@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::gauges::StoreGauges;
-use super::stages::Stages;
+use super::stage_times::Stages;
 use crate::desk::Change;
 use crate::pipeline::Effects;
 use crate::series::WriteReport;

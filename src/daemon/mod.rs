@@ -20,6 +20,8 @@ pub mod demo;
 
 mod effects;
 
+mod feed;
+
 mod gauges;
 
 mod kept;
@@ -52,7 +54,9 @@ mod series;
 
 mod shared;
 
-mod stages;
+mod stage;
+
+mod stage_times;
 
 mod stopping;
 
@@ -71,6 +75,9 @@ mod view;
 mod worker;
 
 mod zones;
+
+#[cfg(test)]
+mod simulation;
 
 #[cfg(test)]
 mod tests;

@@ -31,28 +31,42 @@ pub(super) fn load(
     store: Position,
 ) -> anyhow::Result<Pipeline> {
     let loaded = checkpoints.load().context("cannot read the saved state")?;
+    resume(loaded, checkpoints.path(), journal.first(), store)
+}
+
+/// The pipeline that goes on from a snapshot that was read from `path`, with a journal that begins at `first` and a store that has
+/// everything up to `store`.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn resume(
+    loaded: Option<Loaded>,
+    path: &Path,
+    first: Position,
+    store: Position,
+) -> anyhow::Result<Pipeline> {
     // A state that is ahead of the store: the store was lost or is an older copy, and effects are missing in it.
     if let Some(ahead) = loaded.as_ref().filter(|loaded| loaded.position > store) {
         anyhow::ensure!(
-            journal.first() <= Position(1),
+            first <= Position(1),
             "the store ends at {store}, but {} at {}, and the journal begins at {} only: tickets are missing in the store; put the right store file back",
-            checkpoints.path().display(),
+            path.display(),
             ahead.position,
-            journal.first()
+            first
         );
         tracing::warn!(store = %store, state = %ahead.position, "the store is behind the saved state; the whole journal is replayed");
         return Ok(Pipeline::new());
     }
     let Some(loaded) = loaded else {
         anyhow::ensure!(
-            journal.first() <= Position(1),
+            first <= Position(1),
             "{} holds no state, and the journal begins at {} only: what came before cannot be replayed; put the state file back",
-            checkpoints.path().display(),
-            journal.first()
+            path.display(),
+            first
         );
         return Ok(Pipeline::new());
     };
-    restored(loaded, checkpoints.path())
+    restored(loaded, path)
 }
 
 /// The pipeline of a snapshot that was read from this file.
@@ -150,19 +164,34 @@ impl Unsaved {
         self.changed.is_empty() && self.removed.is_empty()
     }
 
-    /// Writes them in one transaction; they hold for this position. When that fails, they wait on.
+    /// Rows to be written.
+    #[cfg(test)]
+    pub(super) fn changed(&self) -> &[checkpoint::Row] {
+        &self.changed
+    }
+
+    /// Rows to be removed.
+    #[cfg(test)]
+    pub(super) fn removed(&self) -> &[(checkpoint::Part, String)] {
+        &self.removed
+    }
+
+    /// Writes them in one transaction; they hold for this position.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When the file cannot be written; then they wait on.
     pub(super) fn save(
-        &mut self,
+        &self,
         checkpoints: &Checkpoints,
         position: Position,
         received_at: Timestamp,
     ) -> Result<(), CheckpointError> {
-        checkpoints.write(position, received_at, &self.changed, &self.removed)?;
+        checkpoints.write(position, received_at, &self.changed, &self.removed)
+    }
+
+    /// The file has everything.
+    pub(super) fn saved(&mut self) {
         *self = Self::default();
-        Ok(())
     }
 }
 

@@ -36,7 +36,7 @@ use super::shared;
 use super::shared::QUESTIONS_LIMIT;
 use super::shared::Question;
 use super::shared::Shared;
-use super::stages;
+use super::stage_times;
 use super::state_path;
 use super::stopping::close;
 use super::stopping::last_of_worker;
@@ -319,7 +319,7 @@ impl Opened {
             max_bytes: config.journal.max_bytes,
             committed: Some(Arc::new({
                 let commits = metrics.stages.journal_commit.clone();
-                move |took| commits.observe(stages::seconds(took))
+                move |took| commits.observe(stage_times::seconds(took))
             })),
             ..JournalOptions::default()
         };

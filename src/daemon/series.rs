@@ -1,20 +1,24 @@
 //! The series consumer: journal entries and the store's outbox to the series store, at its own pace.
 //!
 //! It has its own journal cursor, decode state and profiles, so that a series store that is away holds up nothing else and loses
-//! no point: from where it stood it decodes again. State is saved with the cursor, and rewriting a point is harmless. Tickets come
-//! first: while the pipeline is behind, it gives way. It runs on a thread of its own, for it reads and writes files.
+//! no point: from where it stood it decodes again. State is saved with the cursor, and rewriting a point is harmless. What is done
+//! next is [`Feed`]'s word; here it is done, and what a task waits for is waited for. Tickets come first: while the pipeline is
+//! behind, it gives way. It runs on a thread of its own, for it reads and writes files.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::sync::watch;
 
 use super::clock;
 use super::effects::point_of;
+use super::feed::Feed;
+use super::feed::OutboxTask;
+use super::feed::Task;
 use super::metrics::Delivered;
 use super::shared::Shared;
-use super::stages::Stopwatch;
-use super::understanding::Saved;
+use super::stage_times::Stopwatch;
 use super::understanding::Understanding;
 use crate::checkpoint::Checkpoints;
 use crate::journal::Journal;
@@ -22,7 +26,6 @@ use crate::series::Series;
 use crate::series::SeriesStatus;
 use crate::series::Writer;
 use crate::series::WriterOptions;
-use crate::series::consumer::Gatherer;
 use crate::store::SERIES_CHANNEL;
 use crate::store::Store;
 use crate::telemetry::Position;
@@ -32,23 +35,17 @@ use crate::telemetry::Timestamp;
 pub(super) const CONSUMER: &str = super::shared::SERIES;
 /// Name of the trouble with its saved state.
 const STATE: &str = "series state";
-/// Entries read at once.
-const READ_ENTRIES: usize = 8_192;
 /// Bytes read at once.
 const READ_BYTES: usize = 8 << 20;
-/// State and cursor are saved this often; after a crash the points since are written again, which changes nothing.
-const SAVE_EVERY_MS: i64 = 10_000;
-/// The state is written whole: for a large fleet so seldom that saving takes at most this part of the time.
-const SAVE_SHARE: i64 = 20;
 /// While the pipeline is more than this many records behind, the series wait: two of its batches.
 const GIVE_WAY: u64 = 8_192;
 /// The longest wait before the next read all the same, so that a pipeline that is always behind does not stop the series, and with
 /// them the journal's retention, for good.
 const GIVE_WAY_LIMIT: Duration = Duration::from_secs(5);
 /// Points of the outbox written at once.
-const OUTBOX_LIMIT: usize = 500;
+pub(super) const OUTBOX_LIMIT: usize = 500;
 /// How long a taken outbox row is ours before another look may take it again: longer than the longest write attempt.
-const OUTBOX_LEASE_MS: i64 = 120_000;
+pub(super) const OUTBOX_LEASE_MS: i64 = 120_000;
 /// How long a stop waits for the series store; what it has not taken by then is written after the next start.
 const FINISH_LIMIT: Duration = Duration::from_secs(5);
 /// How long the consumer waits for more before it writes what it has.
@@ -73,14 +70,7 @@ pub(super) struct SeriesConsumer {
     writer: Writer<Series>,
     shared: Arc<Shared>,
     shutdown: watch::Receiver<bool>,
-    understanding: Understanding,
-    gatherer: Gatherer,
-    /// Read up to here.
-    read: Position,
-    read_at: Timestamp,
-    /// When the state is saved next, by the monotonic clock, ms.
-    save_at: i64,
-    saved: Position,
+    feed: Feed,
 }
 
 impl SeriesConsumer {
@@ -99,19 +89,11 @@ impl SeriesConsumer {
             store,
             series,
         } = stores;
-        let Saved {
-            understanding,
-            gatherer,
-            position: read,
-            received_at: read_at,
-        } = Understanding::load(&checkpoints)?.unwrap_or_else(|| Saved {
-            understanding: Understanding::new(),
-            gatherer: Gatherer::default(),
-            position: Position(journal.first().0.saturating_sub(1)),
-            received_at: Timestamp::MIN,
-        });
-        journal.set_cursor(CONSUMER, read)?;
-        shared.set_series_written(read);
+        let saved = Understanding::load(&checkpoints)?;
+        let before = Position(journal.first().0.saturating_sub(1));
+        let feed = Feed::new(saved, before, clock::monotonic_ms());
+        journal.set_cursor(CONSUMER, feed.position())?;
+        shared.set_series_written(feed.position());
         let options = WriterOptions {
             lanes: series.lanes(),
             ..WriterOptions::default()
@@ -124,12 +106,7 @@ impl SeriesConsumer {
             writer,
             shared,
             shutdown,
-            understanding,
-            gatherer,
-            read,
-            read_at,
-            save_at: clock::monotonic_ms() + SAVE_EVERY_MS,
-            saved: read,
+            feed,
         })
     }
 
@@ -159,36 +136,36 @@ impl SeriesConsumer {
         let mut durable = self.journal.durable();
         while !*self.shutdown.borrow() {
             let last = *durable.borrow_and_update();
-            if self.read < last {
-                give_way(self.shared.processed(), || self.journal.last()).await;
-                self.take().await?;
-            } else {
-                // Nothing more for now: a change of the journal or a pause, whichever comes first.
+            let task = self.feed.task(clock::monotonic_ms(), last);
+            self.perform(task).await?;
+            if task == Task::Rest {
+                // A change of the journal or a pause, whichever comes first.
                 drop(tokio::time::timeout(IDLE, durable.changed()).await);
             }
-            if self.gatherer.is_due(clock::wall()) {
-                self.write().await;
-                if clock::monotonic_ms() >= self.save_at {
-                    self.try_save();
-                }
+            if matches!(task, Task::Rest | Task::Write) {
+                self.outbox().await;
             }
-            self.outbox().await;
         }
         self.finish().await
     }
 
     /// Nothing new comes in any more: the rest of the journal, and the cursor behind it.
     async fn finish(&mut self) -> anyhow::Result<()> {
-        while self.read < self.journal.last() {
-            self.take().await?;
+        loop {
+            let last = self.journal.last();
+            let task = self.feed.last_task(clock::monotonic_ms(), last);
+            self.perform(task).await?;
+            // Saved, or refused by the disk: nothing is waited for any more.
+            if matches!(task, Task::Rest | Task::Save { .. }) {
+                break;
+            }
         }
-        self.write().await;
-        self.save()?;
         while self.outbox().await {}
         Ok(())
     }
 
-    /// A process that was killed holds what it had taken for minutes more; nobody else has the directory, so that is ours now.
+    /// A process that was killed holds what it had taken for minutes more; nobody else has the directory, so that is ours now. Left
+    /// to its lease, it would come behind what is newer.
     async fn take_over_deliveries(&self) {
         let released = self.store.release_outbox(SERIES_CHANNEL, clock::wall());
         if let Err(error) = released.await {
@@ -196,11 +173,42 @@ impl SeriesConsumer {
         }
     }
 
-    /// Saves; when the disk refuses, later again: what is not saved is written once more after a crash, which is harmless.
-    fn try_save(&mut self) {
+    /// Does one thing that the feed wants done.
+    async fn perform(&mut self, task: Task) -> anyhow::Result<()> {
+        match task {
+            Task::Read { from, entries } => {
+                give_way(self.shared.processed(), || self.journal.last()).await;
+                let entries = self.journal.read(from, entries, READ_BYTES)?;
+                anyhow::ensure!(
+                    !entries.is_empty(),
+                    "the journal says that more is durable and gives nothing from {from} on"
+                );
+                self.feed.gather(entries, clock::monotonic_ms());
+            }
+            Task::Write => self.write().await,
+            Task::Save {
+                position,
+                received_at,
+            } => self.save(position, received_at),
+            Task::Rest => {}
+        }
+        Ok(())
+    }
+
+    /// Saves state and cursor.
+    fn save(&mut self, position: Position, received_at: Timestamp) {
         let began = clock::monotonic_ms();
-        match self.save() {
-            Ok(()) => self.shared.well(STATE),
+        let saved = self.feed.rows().and_then(|rows| {
+            self.checkpoints
+                .write(position, received_at, &rows, &[])
+                .context("cannot save the series writer's state")?;
+            Ok(self.journal.set_cursor(CONSUMER, position)?)
+        });
+        match saved {
+            Ok(()) => {
+                self.feed.saved(position);
+                self.shared.well(STATE);
+            }
             Err(error) => {
                 self.shared.trouble(
                     STATE,
@@ -209,65 +217,32 @@ impl SeriesConsumer {
                 tracing::error!("{error:#}; tried again");
             }
         }
-        let now = clock::monotonic_ms();
-        self.save_at = now + SAVE_EVERY_MS.max((now - began) * SAVE_SHARE);
-    }
-
-    /// Reads on, and writes whenever a batch is full.
-    async fn take(&mut self) -> anyhow::Result<()> {
-        let entries = self
-            .journal
-            .read(self.read.next(), READ_ENTRIES, READ_BYTES)?;
-        let mut rest = entries.as_slice();
-        while !rest.is_empty() {
-            let understanding = &mut self.understanding;
-            let taken = self
-                .gatherer
-                .gather(clock::wall(), rest, &mut |entry| understanding.take(entry));
-            if let Some(newest) = rest.get(taken.wrapping_sub(1)) {
-                self.read = newest.position;
-                self.read_at = newest.received_at;
-            }
-            rest = rest.get(taken..).unwrap_or_default();
-            if !rest.is_empty() {
-                self.write().await;
-            }
-        }
-        Ok(())
+        self.feed.tried_to_save(began, clock::monotonic_ms());
     }
 
     /// Writes what is gathered, however long the store is away.
     async fn write(&mut self) {
-        if let Some(batch) = self.gatherer.drain() {
+        if let Some(batch) = self.feed.drain() {
             let writing = Stopwatch::begin();
             let mut report = self.writer.write(batch.points).await;
             writing.note(&self.shared.metrics.stages.series_write);
             report.add(&batch.refused);
             self.shared.metrics.count_points(&report);
+            self.feed.written(batch.through);
         }
-        self.shared.set_series_written(self.read);
-    }
-
-    /// Saves the state with the cursor. Called right after a write, so that nothing gathered lies between.
-    fn save(&mut self) -> anyhow::Result<()> {
-        if self.read == self.saved {
-            return Ok(());
-        }
-        self.understanding
-            .save(&self.gatherer, &self.checkpoints, self.read, self.read_at)?;
-        self.journal.set_cursor(CONSUMER, self.read)?;
-        self.saved = self.read;
-        Ok(())
+        self.shared.set_series_written(self.feed.position());
     }
 
     /// Writes what waits in the outbox: derived values and ticket changes. Tells whether there may be more.
-    async fn outbox(&self) -> bool {
-        let now = clock::wall();
-        let rows = match self
+    async fn outbox(&mut self) -> bool {
+        let now = match self.feed.outbox_task(clock::wall()) {
+            OutboxTask::Take(now) => now,
+            OutboxTask::Forget(_) => return self.forget().await,
+        };
+        let taken = self
             .store
-            .take_outbox(SERIES_CHANNEL, OUTBOX_LIMIT, now, OUTBOX_LEASE_MS)
-            .await
-        {
+            .take_outbox(SERIES_CHANNEL, OUTBOX_LIMIT, now, OUTBOX_LEASE_MS);
+        let rows = match taken.await {
             Ok(rows) if rows.is_empty() => return false,
             Ok(rows) => rows,
             Err(error) => {
@@ -281,7 +256,6 @@ impl SeriesConsumer {
             .collect();
         let report = self.writer.write(points).await;
         self.shared.metrics.count_points(&report);
-        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
         let labels = Delivered {
             channel: SERIES_CHANNEL.into(),
             result: "delivered".into(),
@@ -290,11 +264,21 @@ impl SeriesConsumer {
             .metrics
             .deliveries
             .get_or_create(&labels)
-            .inc_by(ids.len() as u64);
-        if let Err(error) = self.store.outbox_done(&ids).await {
-            tracing::warn!(error = %error, "deliveries could not be marked done; they are written again, which is harmless");
+            .inc_by(rows.len() as u64);
+        self.feed.delivered(rows.iter().map(|row| row.id).collect());
+        self.forget().await
+    }
+
+    /// Marks as done what was delivered. Tells whether that worked.
+    async fn forget(&mut self) -> bool {
+        let OutboxTask::Forget(ids) = self.feed.outbox_task(clock::wall()) else {
+            return true;
+        };
+        if let Err(error) = self.store.outbox_done(ids).await {
+            tracing::warn!(error = %error, "deliveries could not be marked done; trying again");
             return false;
         }
+        self.feed.forgotten();
         true
     }
 

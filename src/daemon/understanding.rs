@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::checkpoint::Checkpoints;
+use crate::checkpoint::Loaded;
 use crate::checkpoint::Part;
 use crate::checkpoint::Row;
 use crate::decode::DecodeState;
@@ -65,12 +66,17 @@ impl Understanding {
     /// # Errors
     /// When it cannot be read.
     pub(super) fn load(checkpoints: &Checkpoints) -> anyhow::Result<Option<Saved>> {
-        let Some(loaded) = checkpoints
+        let loaded = checkpoints
             .load()
-            .context("cannot read the series writer's state")?
-        else {
-            return Ok(None);
-        };
+            .context("cannot read the series writer's state")?;
+        loaded.map(Self::restored).transpose()
+    }
+
+    /// What a snapshot holds.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn restored(loaded: Loaded) -> anyhow::Result<Saved> {
         let mut understanding = Self::new();
         let mut maker = PointMaker::default();
         for row in loaded.rows {
@@ -82,12 +88,12 @@ impl Understanding {
             }
         }
         understanding.compile();
-        Ok(Some(Saved {
+        Ok(Saved {
             understanding,
             gatherer: Gatherer::new(maker),
             position: loaded.position,
             received_at: loaded.received_at,
-        }))
+        })
     }
 
     /// Saves it for this place in the journal, with what `gatherer` remembers; nothing gathered may be unwritten.
@@ -101,19 +107,26 @@ impl Understanding {
         position: Position,
         received_at: Timestamp,
     ) -> anyhow::Result<()> {
+        checkpoints
+            .write(position, received_at, &self.rows(gatherer)?, &[])
+            .context("cannot save the series writer's state")
+    }
+
+    /// What is saved.
+    ///
+    /// # Errors
+    /// When it cannot be encoded.
+    pub(super) fn rows(&self, gatherer: &Gatherer) -> anyhow::Result<[Row; 3]> {
         let row = |key: &str, bytes| Row {
             part: Part::Series,
             key: key.into(),
             bytes,
         };
-        let rows = [
+        Ok([
             row("decode", self.decode.snapshot()),
             row("points", gatherer.snapshot()),
             row("profiles", postcard::to_stdvec(&self.texts)?),
-        ];
-        checkpoints
-            .write(position, received_at, &rows, &[])
-            .context("cannot save the series writer's state")
+        ])
     }
 
     /// What the devices said in an entry.

@@ -1,9 +1,9 @@
 //! The thread that owns the pipeline: journal in, store out.
 //!
-//! It reads durable entries, steps the pipeline, and commits the effects of a batch with their position in one transaction of the
-//! store. It answers questions about devices, asks the journal for a tick when something falls due without a record, and writes a
-//! snapshot of the state every so often. At start it replays the journal from the newest snapshot; the store drops what it already
-//! has.
+//! What is done next is [`Stage`]'s word: entries are read and stepped, the effects of a batch committed with their position in one
+//! transaction of the store, a snapshot of the state written every so often. Here it is done, and what a task waits for is waited
+//! for. It also answers questions about devices, and asks the journal for a tick when something falls due without a record. At
+//! start it replays the journal from the newest snapshot; the store drops what it already has.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,61 +18,44 @@ use tokio::sync::watch;
 
 use super::clock;
 use super::effects::StoreBatch;
-use super::recover::Unsaved;
 use super::shared::Known;
 use super::shared::Question;
 use super::shared::Shared;
-use super::stages::Stopwatch;
+use super::stage::Place;
+use super::stage::SNAPSHOT_EVERY_MS;
+use super::stage::Stage;
+use super::stage::Task;
+use super::stage_times::Stopwatch;
 use crate::checkpoint::Checkpoints;
 use crate::journal::Journal;
 use crate::pipeline::Answer;
-use crate::pipeline::Effects;
 use crate::pipeline::Pipeline;
+use crate::store::Batch;
 use crate::store::Store;
-use crate::telemetry::MINUTE_MS;
 use crate::telemetry::Position;
 use crate::telemetry::Record;
 use crate::telemetry::SECOND_MS;
-use crate::telemetry::Timestamp;
 
-/// Entries of one batch at most: enough to spread a commit over, few enough to answer questions in between.
-const BATCH_ENTRIES: usize = 4_096;
 /// Bytes of one batch at most.
 const BATCH_BYTES: usize = 4 << 20;
-/// A tick is written at least this often (DESIGN section 6): it bounds how late a due thing is noticed.
-const TICK_EVERY_MS: i64 = MINUTE_MS;
-/// Without effects the store's position still moves this often.
-const POSITION_EVERY_MS: i64 = SECOND_MS;
-/// A snapshot of the state is written this often while records come in.
-const SNAPSHOT_EVERY_MS: i64 = 30 * SECOND_MS;
-/// Or after this many entries, so that a restart never replays for long.
-const SNAPSHOT_EVERY_ENTRIES: u64 = 200_000;
 /// Name of the saved state's trouble.
 const STATE: &str = "state";
 /// Pause before the store is tried again after an error that may pass.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Answers to actions are kept for those who ask later; the oldest go when there are more.
 const ANSWERS_KEPT: usize = 1_024;
-/// The worker shows a sign of life this often when nothing happens, so that the watchdog can tell waiting from hanging.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 /// Devices whose faults are told at once: some milliseconds, during which the pipeline waits.
 pub(super) const STANDINGS_LIMIT: usize = 100;
 /// Shortest wait between two looks at the clock, so that a tick on its way is not asked for again and again.
 const SHORTEST_LOOK: Duration = Duration::from_millis(100);
 
+/// The worker shows a sign of life this often when nothing happens, so that the watchdog can tell waiting from hanging.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
 /// Owner of the pipeline.
 pub(super) struct Worker {
-    pipeline: Pipeline,
+    stage: Stage,
     parts: Parts,
-    /// Effects up to here were in the store when the process started: a replay of them is not counted again.
-    replay_until: Position,
-    snapshot_at: i64,
-    snapshot_position: Position,
-    /// State that the disk refused so far.
-    unsaved: Unsaved,
-    position_written_at: i64,
-    /// When the newest entry was stepped, by the monotonic clock, ms.
-    stepped_at: i64,
     /// A tick is on its way to the journal.
     tick_under_way: Arc<AtomicBool>,
     answers: BTreeMap<Position, Answer>,
@@ -105,16 +88,10 @@ impl Worker {
     /// A worker that goes on from a restored pipeline.
     pub(super) fn new(pipeline: Pipeline, parts: Parts) -> Self {
         Self {
-            replay_until: parts.store.position(),
-            snapshot_at: clock::monotonic_ms(),
-            snapshot_position: pipeline.position(),
-            unsaved: Unsaved::default(),
-            position_written_at: 0,
-            stepped_at: clock::monotonic_ms(),
+            stage: Stage::new(pipeline, parts.store.position(), clock::monotonic_ms()),
             tick_under_way: Arc::default(),
             answers: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            pipeline,
             parts,
         }
     }
@@ -130,8 +107,15 @@ impl Worker {
             // The order before the journal's end: what was durable when it was given is done.
             let orders = *self.parts.orders.borrow();
             let last = *durable.borrow_and_update();
-            if orders != Orders::Leave && self.pipeline.position() < last {
-                self.batch(last).await?;
+            // Whoever has to leave does what is begun, and reads no more.
+            let end = if orders == Orders::Leave {
+                Position(0)
+            } else {
+                last
+            };
+            let task = self.stage.task(clock::monotonic_ms(), end);
+            if task != Task::Rest {
+                self.perform(task).await?;
                 continue;
             }
             if orders != Orders::Work {
@@ -152,65 +136,100 @@ impl Worker {
                 self.answer(question);
             }
         }
-        self.snapshot().await?;
+        self.stage.want_snapshot(clock::monotonic_ms());
+        loop {
+            match self.stage.task(clock::monotonic_ms(), Position(0)) {
+                Task::Rest => break,
+                task => self.perform(task).await?,
+            }
+        }
         anyhow::ensure!(
-            self.unsaved.is_empty(),
+            self.stage.is_saved(),
             "the state could not be saved; the next start works through the journal from position {} on",
-            self.snapshot_position.next()
+            self.stage.snapshot_position().next()
         );
         Ok(())
     }
 
-    /// Reads, steps and commits one batch.
-    async fn batch(&mut self, durable: Position) -> anyhow::Result<()> {
-        let from = self.pipeline.position().next();
-        // A batch ends where the store stood at the start, so that what was counted before is not counted again.
-        let replayed = self
-            .replay_until
-            .0
-            .checked_sub(from.0)
-            .map_or(BATCH_ENTRIES as u64, |left| left + 1);
-        let limit = usize::try_from(replayed)
-            .unwrap_or(BATCH_ENTRIES)
-            .min(BATCH_ENTRIES);
+    /// Does one thing that the stage wants done.
+    async fn perform(&mut self, task: Task) -> anyhow::Result<()> {
+        match task {
+            Task::Read { from, entries } => self.read(from, entries)?,
+            Task::Commit(place) => self.commit(place).await?,
+            Task::Tell(position) => {
+                self.tell(position);
+                while let Ok(question) = self.parts.questions.try_recv() {
+                    self.answer(question);
+                }
+            }
+            Task::CommitPlace(place) => self.commit_place(place).await?,
+            Task::Save(place) => self.save(place),
+            Task::Base(position) => {
+                let noted = self.parts.journal.set_base(position);
+                self.told_of_state(noted.context("how far the saved state is cannot be written"));
+                self.stage.based();
+            }
+            Task::Rest => {}
+        }
+        Ok(())
+    }
+
+    /// Saves the state. The pipeline waits meanwhile: some milliseconds for thousands of devices. When the disk refuses it, it is
+    /// tried again: the journal has everything, so nothing is lost and tickets go on.
+    fn save(&mut self, place: Place) {
+        let saving = Stopwatch::begin();
+        let unsaved = self.stage.unsaved();
+        let saved = unsaved.save(&self.parts.checkpoints, place.position, place.received_at);
+        if saved.is_ok() {
+            self.stage.saved();
+        } else {
+            self.stage.not_saved();
+        }
+        saving.note(&self.parts.shared.metrics.stages.checkpoint);
+        self.told_of_state(saved.context("the state cannot be saved"));
+    }
+
+    fn told_of_state(&self, result: anyhow::Result<()>) {
+        match result {
+            Ok(()) => self.parts.shared.well(STATE),
+            Err(error) => {
+                self.parts.shared.trouble(
+                    STATE,
+                    "the disk refuses it; tried again, and after a crash the journal has everything",
+                );
+                tracing::error!(
+                    "{error:#}; tried again in {} s",
+                    SNAPSHOT_EVERY_MS / SECOND_MS
+                );
+            }
+        }
+    }
+
+    /// Reads and steps one batch.
+    fn read(&mut self, from: Position, limit: usize) -> anyhow::Result<()> {
         let entries = self
             .parts
             .journal
             .read(from, limit, BATCH_BYTES)
             .context("cannot read the journal")?;
+        anyhow::ensure!(
+            !entries.is_empty(),
+            "the journal says that more is durable and gives nothing from {from} on"
+        );
         let stepping = Stopwatch::begin();
-        let mut effects = Effects::default();
-        for entry in &entries {
-            self.pipeline.step(entry, &mut effects);
-        }
+        self.stage.step(&entries, clock::monotonic_ms());
         stepping.note(&self.parts.shared.metrics.stages.pipeline);
-        let Some(last) = entries.last() else {
-            anyhow::bail!(
-                "the journal says that {durable} is durable and gives nothing from {from} on"
-            );
-        };
-        self.stepped_at = clock::monotonic_ms();
-        self.commit(last.position, last.received_at, &effects)
-            .await?;
-        self.tell(&mut effects, last.position);
-        let due = clock::monotonic_ms() - self.snapshot_at >= SNAPSHOT_EVERY_MS;
-        let many = last.position.0 - self.snapshot_position.0 >= SNAPSHOT_EVERY_ENTRIES;
-        if due || (many && self.unsaved.is_empty()) {
-            self.snapshot().await?;
-        }
-        while let Ok(question) = self.parts.questions.try_recv() {
-            self.answer(question);
-        }
         Ok(())
     }
 
     /// Tells everyone who wants to know what a committed batch brought.
-    fn tell(&mut self, effects: &mut Effects, position: Position) {
+    fn tell(&mut self, position: Position) {
+        let mut effects = self.stage.told(clock::monotonic_ms());
         for alert in &effects.alerts {
             tracing::error!("{alert}");
         }
-        if position > self.replay_until {
-            self.parts.shared.metrics.count(effects);
+        if !self.stage.is_replay(position) {
+            self.parts.shared.metrics.count(&effects);
             for change in &effects.changes {
                 tracing::info!(
                     ticket.id = %change.ticket.id,
@@ -233,103 +252,36 @@ impl Worker {
             drop(reply.send(self.answers.remove(&asked)));
         }
         let shared = &self.parts.shared;
-        shared.set_profiles(self.pipeline.profiles());
+        shared.set_profiles(self.stage.pipeline().profiles());
         shared.set_processed(position);
     }
 
-    /// One transaction: effects and position. Tried until it works, because nothing may be lost and nothing may overtake it.
-    async fn commit(
-        &mut self,
-        position: Position,
-        received_at: Timestamp,
-        effects: &Effects,
-    ) -> anyhow::Result<()> {
+    /// One transaction: effects and position.
+    async fn commit(&mut self, place: Place) -> anyhow::Result<()> {
         let now = clock::monotonic_ms();
-        if effects.is_empty() && now - self.position_written_at < POSITION_EVERY_MS {
-            return Ok(());
-        }
-        let batch = StoreBatch::of(effects);
-        loop {
-            let committing = Stopwatch::begin();
-            match self
-                .parts
-                .store
-                .apply(batch.at(position, received_at))
-                .await
-            {
-                Ok(_) => {
-                    committing.note(&self.parts.shared.metrics.stages.store_commit);
-                    break;
-                }
-                Err(error) if !error.is_retryable() => {
-                    return Err(error).context("the store and the decisions disagree; stopped so that nothing worse happens");
-                }
-                Err(error) => {
-                    self.parts.shared.trouble("store", &error.to_string());
-                    tracing::error!(error = %error, "the store cannot be written; trying again");
-                    // It waits, and it lives: a restart would not mend a full disk.
-                    self.parts.shared.worker_is_alive();
-                    anyhow::ensure!(
-                        *self.parts.orders.borrow() != Orders::Leave,
-                        "the store cannot be written: {error}; the journal has what is left"
-                    );
-                    tokio::time::sleep(STORE_RETRY).await;
-                }
-            }
-        }
-        self.parts.shared.well("store");
-        self.position_written_at = now;
+        let batch = StoreBatch::of(self.stage.effects());
+        apply(&self.parts, batch.at(place.position, place.received_at)).await?;
+        self.stage.committed(place, now);
         Ok(())
     }
 
-    /// Saves the state as of the pipeline's position. The pipeline waits meanwhile: some milliseconds for thousands of devices.
-    /// When the disk refuses it, the next look tries again: the journal has everything, so nothing is lost and tickets go on.
-    async fn snapshot(&mut self) -> anyhow::Result<()> {
-        self.snapshot_at = clock::monotonic_ms();
-        let position = self.pipeline.position();
-        let Some(received_at) = self
-            .pipeline
-            .last_received_at()
-            .filter(|_| position != self.snapshot_position)
-        else {
-            return Ok(());
+    /// One transaction: the position alone.
+    async fn commit_place(&mut self, place: Place) -> anyhow::Result<()> {
+        let now = clock::monotonic_ms();
+        let batch = Batch {
+            position: place.position,
+            received_at: place.received_at,
+            ..Batch::default()
         };
-        // The store's position first: a state that is ahead of it says at the next start that effects are missing.
-        self.position_written_at = i64::MIN / 2;
-        self.commit(position, received_at, &Effects::default())
-            .await?;
-        let saving = Stopwatch::begin();
-        self.unsaved.take(self.pipeline.take_changed_rows());
-        let parts = &self.parts;
-        let saved = self
-            .unsaved
-            .save(&parts.checkpoints, position, received_at)
-            .context("the state cannot be saved");
-        if saved.is_ok() {
-            self.snapshot_position = position;
-        }
-        let noted = saved.and_then(|()| {
-            let noted = parts.journal.set_base(position);
-            noted.context("how far the saved state is cannot be written")
-        });
-        match noted {
-            Ok(()) => parts.shared.well(STATE),
-            Err(error) => {
-                parts.shared.trouble(STATE, "the disk refuses it; tried again, and after a crash the journal has everything");
-                tracing::error!(
-                    "{error:#}; tried again in {} s",
-                    SNAPSHOT_EVERY_MS / SECOND_MS
-                );
-            }
-        }
-        saving.note(&self.parts.shared.metrics.stages.checkpoint);
+        apply(&self.parts, batch).await?;
+        self.stage.committed(place, now);
         Ok(())
     }
 
     /// Asks the journal for a tick when something is due, or a minute went by.
     fn tick_if_due(&mut self) {
-        if self.next_tick() > self.journal_now() || self.tick_under_way.swap(true, Ordering::AcqRel)
-        {
+        let is_due = self.stage.until_tick(clock::monotonic_ms()) <= 0;
+        if !is_due || self.tick_under_way.swap(true, Ordering::AcqRel) {
             return;
         }
         let under_way = Arc::clone(&self.tick_under_way);
@@ -340,26 +292,8 @@ impl Worker {
         }
     }
 
-    /// What the journal's time is now: it goes on from the newest record, also when the wall clock was set back.
-    fn journal_now(&self) -> Timestamp {
-        let since = clock::monotonic_ms() - self.stepped_at;
-        self.pipeline
-            .last_received_at()
-            .map_or_else(clock::wall, |last| last + since)
-    }
-
-    fn next_tick(&mut self) -> Timestamp {
-        let regular = self
-            .pipeline
-            .last_received_at()
-            .map_or_else(|| self.journal_now(), |last| last + TICK_EVERY_MS);
-        self.pipeline
-            .next_due()
-            .map_or(regular, |due| due.min(regular))
-    }
-
     fn until_next_look(&mut self) -> Duration {
-        let wait = self.next_tick().since(self.journal_now());
+        let wait = self.stage.until_tick(clock::monotonic_ms());
         Duration::from_millis(u64::try_from(wait).unwrap_or(0)).clamp(SHORTEST_LOOK, SIGN_OF_LIFE)
     }
 
@@ -367,10 +301,10 @@ impl Worker {
         // Whoever asked may have given up; then nobody is to be told.
         match question {
             Question::Device { device, reply } => {
-                let known = self.pipeline.device(&device).map(|view| {
+                let known = self.stage.pipeline().device(&device).map(|view| {
                     Box::new(Known {
                         view,
-                        decoding: self.pipeline.decoding(&device).unwrap_or_default(),
+                        decoding: self.stage.pipeline().decoding(&device).unwrap_or_default(),
                     })
                 });
                 drop(reply.send(known));
@@ -378,7 +312,7 @@ impl Worker {
             Question::Unwritten { devices, reply } => {
                 let heard = devices
                     .iter()
-                    .map(|device| self.pipeline.presence(device).cloned())
+                    .map(|device| self.stage.pipeline().presence(device).cloned())
                     .collect();
                 drop(reply.send(heard));
             }
@@ -387,12 +321,15 @@ impl Worker {
                 after,
                 reply,
             } => {
-                let found = self
-                    .pipeline
-                    .standings(&model, after.as_ref(), STANDINGS_LIMIT);
+                let found =
+                    self.stage
+                        .pipeline()
+                        .standings(&model, after.as_ref(), STANDINGS_LIMIT);
                 drop(reply.send(found));
             }
-            Question::Answer { position, reply } if self.pipeline.position() >= position => {
+            Question::Answer { position, reply }
+                if self.stage.pipeline().position() >= position =>
+            {
                 drop(reply.send(self.answers.remove(&position)));
             }
             Question::Answer { position, reply } => {
@@ -400,4 +337,35 @@ impl Worker {
             }
         }
     }
+}
+
+/// Tried until it works, because nothing may be lost and nothing may overtake it.
+async fn apply(parts: &Parts, batch: Batch<'_>) -> anyhow::Result<()> {
+    loop {
+        let committing = Stopwatch::begin();
+        match parts.store.apply(batch).await {
+            Ok(_) => {
+                committing.note(&parts.shared.metrics.stages.store_commit);
+                break;
+            }
+            Err(error) if !error.is_retryable() => {
+                return Err(error).context(
+                    "the store and the decisions disagree; stopped so that nothing worse happens",
+                );
+            }
+            Err(error) => {
+                parts.shared.trouble("store", &error.to_string());
+                tracing::error!(error = %error, "the store cannot be written; trying again");
+                // It waits, and it lives: a restart would not mend a full disk.
+                parts.shared.worker_is_alive();
+                anyhow::ensure!(
+                    *parts.orders.borrow() != Orders::Leave,
+                    "the store cannot be written: {error}; the journal has what is left"
+                );
+                tokio::time::sleep(STORE_RETRY).await;
+            }
+        }
+    }
+    parts.shared.well("store");
+    Ok(())
 }

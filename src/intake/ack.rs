@@ -27,6 +27,18 @@ pub(super) struct AckHandle {
     pub(super) qos: u8,
 }
 
+/// Sends acknowledgements on one connection. A trait, so that a simulation can be the broker.
+pub(super) trait Acks: Send {
+    /// PUBACK (QoS 1) or PUBREC (QoS 2), without waiting; `false` when there was no room.
+    fn try_ack(&self, pkid: u16, qos: u8) -> bool;
+}
+
+impl Acks for Requests {
+    fn try_ack(&self, pkid: u16, qos: u8) -> bool {
+        Self::try_ack(self, pkid, qos)
+    }
+}
+
 /// The way of acknowledgements to the connection that is open now, if one is.
 pub(super) struct AckLane {
     open: Mutex<Open>,
@@ -37,7 +49,7 @@ pub(super) struct AckLane {
 #[derive(Default)]
 struct Open {
     generation: u64,
-    requests: Option<Requests>,
+    requests: Option<Box<dyn Acks>>,
     trouble: Option<Trouble>,
 }
 
@@ -61,10 +73,10 @@ impl AckLane {
     }
 
     /// From here on acknowledgements of this generation are sent, and all others dropped.
-    pub(super) fn open(&self, generation: u64, requests: Requests) {
+    pub(super) fn open(&self, generation: u64, requests: impl Acks + 'static) {
         *self.lock() = Open {
             generation,
-            requests: Some(requests),
+            requests: Some(Box::new(requests)),
             trouble: None,
         };
     }

@@ -51,7 +51,7 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self {
             messages: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
@@ -83,6 +83,12 @@ impl Backlog {
         .await;
     }
 
+    /// Everything is settled.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.load(Ordering::Acquire) == 0 && self.bytes.load(Ordering::Acquire) == 0
+    }
+
     /// Returns once everything is settled.
     pub(super) async fn empty(&self) {
         self.until(|| self.messages.load(Ordering::Acquire) == 0)
@@ -104,7 +110,8 @@ impl Backlog {
         }
     }
 
-    fn add(&self, bytes: usize) {
+    /// One record more waits.
+    pub(super) fn add(&self, bytes: usize) {
         self.messages.fetch_add(1, Ordering::AcqRel);
         self.bytes.fetch_add(bytes, Ordering::AcqRel);
     }
@@ -174,28 +181,33 @@ impl Handover {
 }
 
 /// The thread's side.
-struct Clerk {
-    sink: Arc<dyn Sink>,
-    lane: Arc<AckLane>,
-    backlog: Arc<Backlog>,
-    status: Arc<SourceStatus>,
+pub(super) struct Clerk {
+    pub(super) sink: Arc<dyn Sink>,
+    pub(super) lane: Arc<AckLane>,
+    pub(super) backlog: Arc<Backlog>,
+    pub(super) status: Arc<SourceStatus>,
 }
 
 impl Clerk {
     fn work(&self, mut items: mpsc::Receiver<Item>) {
         let limits = self.backlog.limits;
-        let mut batch = Batch::default();
         let mut buffer = Vec::new();
         while items.blocking_recv_many(&mut buffer, limits.batch_messages) > 0 {
-            for item in buffer.drain(..) {
-                self.take(item, &mut batch);
-                if batch.bytes >= limits.batch_bytes {
-                    self.append(std::mem::take(&mut batch));
-                }
-            }
-            if !batch.records.is_empty() {
+            self.step(buffer.drain(..));
+        }
+    }
+
+    /// Appends what came together.
+    pub(super) fn step(&self, items: impl Iterator<Item = Item>) {
+        let mut batch = Batch::default();
+        for item in items {
+            self.take(item, &mut batch);
+            if batch.bytes >= self.backlog.limits.batch_bytes {
                 self.append(std::mem::take(&mut batch));
             }
+        }
+        if !batch.records.is_empty() {
+            self.append(batch);
         }
     }
 
@@ -260,7 +272,8 @@ struct Batch {
     probe: Option<Probe>,
 }
 
-fn size(record: &Record) -> usize {
+/// What a record counts in the backlog, in bytes.
+pub(super) fn size(record: &Record) -> usize {
     match record {
         Record::Message(message) => message.payload.len() + message.topic.len() + RECORD_BYTES,
         Record::Control(_) | Record::Tick => RECORD_BYTES,

@@ -49,6 +49,9 @@ mod filter;
 
 mod backoff;
 
+#[cfg(test)]
+pub(crate) mod simulated;
+
 pub use settings::BrokerAddress;
 pub use settings::BrokerSettings;
 pub use settings::Limits;

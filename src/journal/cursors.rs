@@ -65,17 +65,38 @@ impl fmt::Display for Holder {
 /// What the file holds: cursors by consumer, and bases, newest last.
 pub(super) type Stored = (BTreeMap<String, Position>, Vec<Position>);
 
-/// The cursors, on disk and in memory.
-pub(super) struct Cursors {
+/// Where cursors and bases are kept. A trait, so that a test can bring a disk of its own.
+pub(super) trait CursorFile: Send {
+    /// For messages.
+    fn path(&self) -> &Path;
+    /// What it holds.
+    fn load(&self) -> Result<Stored, JournalError>;
+    /// Writes a cursor; when this returns, it is on the disk.
+    fn set(&mut self, consumer: &str, position: Position) -> Result<(), JournalError>;
+    /// Removes a cursor.
+    fn remove(&mut self, consumer: &str) -> Result<(), JournalError>;
+    /// Adds a base.
+    fn add_base(&mut self, position: Position) -> Result<(), JournalError>;
+    /// Removes the bases up to this one.
+    fn drop_bases(&mut self, through: Position) -> Result<(), JournalError>;
+}
+
+/// The file `cursors`.
+struct SqliteCursors {
     path: PathBuf,
     connection: Connection,
+}
+
+/// The cursors, on disk and in memory.
+pub(super) struct Cursors {
+    file: Box<dyn CursorFile>,
     consumers: BTreeMap<String, Position>,
     /// Newest last, at most [`BASES`].
     bases: Vec<Position>,
 }
 
-impl Cursors {
-    pub(super) fn open(dir: &Path, journal: &str) -> Result<Self, JournalError> {
+impl SqliteCursors {
+    fn open(dir: &Path, journal: &str) -> Result<Self, JournalError> {
         let path = dir.join(FILE);
         let read = || {
             let connection = Connection::open(&path)?;
@@ -110,14 +131,67 @@ impl Cursors {
                 found,
             });
         }
-        let mut cursors = Self {
-            path,
-            connection,
-            consumers: BTreeMap::new(),
-            bases: Vec::new(),
-        };
-        cursors.load()?;
-        Ok(cursors)
+        Ok(Self { path, connection })
+    }
+
+    fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<(), JournalError> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params))
+            .map(|_| ())
+            .map_err(|source| JournalError::sqlite("writing", &self.path, source))
+    }
+}
+
+impl CursorFile for SqliteCursors {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn load(&self) -> Result<Stored, JournalError> {
+        read(&self.connection).map_err(|source| JournalError::sqlite("reading", &self.path, source))
+    }
+
+    fn set(&mut self, consumer: &str, position: Position) -> Result<(), JournalError> {
+        self.execute(
+            "INSERT INTO cursors VALUES (?1, ?2) ON CONFLICT DO UPDATE SET position = excluded.position",
+            params![consumer, integer(position)],
+        )
+    }
+
+    fn remove(&mut self, consumer: &str) -> Result<(), JournalError> {
+        self.execute("DELETE FROM cursors WHERE consumer = ?1", params![consumer])
+    }
+
+    fn add_base(&mut self, position: Position) -> Result<(), JournalError> {
+        self.execute(
+            "INSERT OR IGNORE INTO bases VALUES (?1)",
+            params![integer(position)],
+        )
+    }
+
+    fn drop_bases(&mut self, through: Position) -> Result<(), JournalError> {
+        self.execute(
+            "DELETE FROM bases WHERE position <= ?1",
+            params![integer(through)],
+        )
+    }
+}
+
+impl Cursors {
+    /// The cursors of a directory.
+    pub(super) fn open(dir: &Path, journal: &str) -> Result<Self, JournalError> {
+        Self::load(Box::new(SqliteCursors::open(dir, journal)?))
+    }
+
+    /// The cursors as this file has them.
+    pub(super) fn load(file: Box<dyn CursorFile>) -> Result<Self, JournalError> {
+        let (consumers, bases) = file.load()?;
+        Ok(Self {
+            file,
+            consumers,
+            bases,
+        })
     }
 
     pub(super) fn get(&self, consumer: &str) -> Option<Position> {
@@ -135,18 +209,19 @@ impl Cursors {
         }
         if self.get(consumer).is_none() && self.consumers.len() >= CURSORS {
             let error = std::io::Error::other(format!("{CURSORS} consumers have one already"));
-            return Err(JournalError::io("adding a cursor to", &self.path, error));
+            return Err(JournalError::io(
+                "adding a cursor to",
+                self.file.path(),
+                error,
+            ));
         }
-        self.execute(
-            "INSERT INTO cursors VALUES (?1, ?2) ON CONFLICT DO UPDATE SET position = excluded.position",
-            params![consumer, integer(position)],
-        )?;
+        self.file.set(consumer, position)?;
         self.consumers.insert(consumer.to_owned(), position);
         Ok(())
     }
 
     pub(super) fn remove(&mut self, consumer: &str) -> Result<(), JournalError> {
-        self.execute("DELETE FROM cursors WHERE consumer = ?1", params![consumer])?;
+        self.file.remove(consumer)?;
         self.consumers.remove(consumer);
         Ok(())
     }
@@ -156,18 +231,12 @@ impl Cursors {
         if self.bases.contains(&position) {
             return Ok(());
         }
-        self.execute(
-            "INSERT OR IGNORE INTO bases VALUES (?1)",
-            params![integer(position)],
-        )?;
+        self.file.add_base(position)?;
         self.bases.push(position);
         self.bases.sort_unstable();
         while self.bases.len() > BASES {
             let oldest = self.bases.remove(0);
-            self.execute(
-                "DELETE FROM bases WHERE position <= ?1",
-                params![integer(oldest)],
-            )?;
+            self.file.drop_bases(oldest)?;
         }
         Ok(())
     }
@@ -206,20 +275,6 @@ impl Cursors {
                 read(&connection)
             })
             .map_err(|source| JournalError::sqlite("reading", &path, source))
-    }
-
-    fn load(&mut self) -> Result<(), JournalError> {
-        (self.consumers, self.bases) = read(&self.connection)
-            .map_err(|source| JournalError::sqlite("reading", &self.path, source))?;
-        Ok(())
-    }
-
-    fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<(), JournalError> {
-        self.connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(params))
-            .map(|_| ())
-            .map_err(|source| JournalError::sqlite("writing", &self.path, source))
     }
 }
 

@@ -18,13 +18,13 @@ use crate::telemetry::Position;
 use super::block;
 use super::catalog::Catalog;
 use super::catalog::Segment;
+use super::disk::Disk;
+use super::disk::Reading;
 use super::error::JournalError;
 use super::options::CACHE_BYTES;
 use super::options::OPEN_FILES;
 use super::options::READ_AHEAD_BYTES;
 use super::segment::Kind;
-use super::segment::Opened;
-use super::segment::leave_log;
 
 /// What a cached span takes beside its entries, about, in bytes.
 const SPAN_OVERHEAD: usize = 256;
@@ -35,10 +35,11 @@ const LOOKUPS: usize = 3;
 pub(super) struct Files {
     pub(super) dir: PathBuf,
     pub(super) id: String,
+    pub(super) disk: Arc<dyn Disk>,
     /// Whether this process owns the journal; else it changes nothing, not even at the end.
     owned: bool,
     catalog: Mutex<Catalog>,
-    open: Mutex<VecDeque<Opened>>,
+    open: Mutex<VecDeque<Box<dyn Reading>>>,
     cache: Mutex<Cache>,
 }
 
@@ -62,10 +63,17 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Files {
-    pub(super) fn new(dir: &Path, id: String, catalog: Catalog, owned: bool) -> Self {
+    pub(super) fn new(
+        dir: &Path,
+        id: String,
+        disk: Arc<dyn Disk>,
+        catalog: Catalog,
+        owned: bool,
+    ) -> Self {
         Self {
             dir: dir.to_owned(),
             id,
+            disk,
             owned,
             catalog: Mutex::new(catalog),
             open: Mutex::default(),
@@ -123,7 +131,7 @@ impl Files {
 
     /// Closes readers' files of a segment that goes away.
     pub(super) fn forget(&self, path: &Path) {
-        lock(&self.open).retain(|opened| opened.path != path);
+        lock(&self.open).retain(|opened| opened.path() != path);
     }
 
     /// The entries around a position that the catalog holds.
@@ -189,29 +197,28 @@ impl Files {
         }
     }
 
-    fn opened(&self, path: &Path, segment: &Segment) -> Result<Opened, JournalError> {
+    fn opened(&self, path: &Path, segment: &Segment) -> Result<Box<dyn Reading>, JournalError> {
         let mut open = lock(&self.open);
-        let kept = open.iter().position(|opened| opened.path == path);
+        let kept = open.iter().position(|opened| opened.path() == path);
         if let Some(opened) = kept.and_then(|index| open.remove(index)) {
             return Ok(opened);
         }
         drop(open);
         // The index of a write-ahead log is shared memory, which a reader writes to as well.
-        let write = segment.kind == Kind::Live;
-        let opened = Opened::open(path, &self.id, write)?;
+        let live = segment.kind == Kind::Live;
+        let opened = self.disk.open(path, &self.id, live)?;
         if self.owned {
-            leave_log(&opened.connection, false)
-                .map_err(|source| JournalError::sqlite("opening", path, source))?;
+            opened.leave_log()?;
         }
         Ok(opened)
     }
 
-    fn put_back(&self, opened: Opened) {
+    fn put_back(&self, opened: Box<dyn Reading>) {
         let current = self
             .catalog()
-            .holding(opened.first)
+            .holding(opened.first())
             .map(|segment| segment.path(&self.dir));
-        if current.as_ref() != Some(&opened.path) {
+        if current.as_deref() != Some(opened.path()) {
             return;
         }
         let mut open = lock(&self.open);

@@ -134,7 +134,7 @@ impl Shared {
             let path = segment.path(&self.files.dir);
             self.files.catalog().remove(segment.first);
             self.files.forget(&path);
-            match segment::remove(&path) {
+            match self.files.disk.remove(&path) {
                 Ok(()) => tracing::info!(
                     first = %segment.first,
                     last = %segment.last(),

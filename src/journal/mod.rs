@@ -41,6 +41,9 @@ mod verify;
 mod writer;
 
 #[cfg(test)]
+pub(crate) mod simulated;
+
+#[cfg(test)]
 mod tests;
 
 use std::path::Path;

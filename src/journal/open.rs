@@ -14,10 +14,10 @@ use crate::telemetry::Position;
 use super::block;
 use super::catalog::Catalog;
 use super::catalog::Segment;
+use super::disk::Disk;
 use super::error::JournalError;
 use super::segment;
 use super::segment::Kind;
-use super::segment::Opened;
 use super::segment::parse_name;
 
 pub(super) const LOCK_FILE: &str = "journal.lock";
@@ -31,6 +31,8 @@ pub(super) struct Listing {
     pub(super) segments: Vec<(Position, Kind)>,
     /// What a crash left behind.
     pub(super) left: Vec<PathBuf>,
+    /// The only segment is one whose beginning was cut off: here it begins.
+    pub(super) begun: Option<Position>,
 }
 
 /// Takes the directory for this process, until the file is dropped.
@@ -117,13 +119,9 @@ pub(super) fn write_id(dir: &Path, id: &str) -> Result<(), JournalError> {
 }
 
 /// Reads which files there are.
-pub(super) fn list(dir: &Path) -> Result<Listing, JournalError> {
-    let failed = |error| JournalError::io("reading", dir, error);
-    let mut names = Vec::new();
-    for entry in fs::read_dir(dir).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        names.extend(name.to_str().and_then(parse_name));
-    }
+pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Listing, JournalError> {
+    let names = disk.names(dir)?;
+    let mut names: Vec<_> = names.iter().filter_map(|name| parse_name(name)).collect();
     names.sort_unstable();
     let mut segments: Vec<(Position, Kind)> = Vec::new();
     let mut left = Vec::new();
@@ -138,19 +136,29 @@ pub(super) fn list(dir: &Path) -> Result<Listing, JournalError> {
             (Kind::Live | Kind::Sealed, _) => segments.push((first, kind)),
         }
     }
-    // The process ended while it was beginning a segment: no table is in it, and nothing was ever written to it.
+    // The process ended while it was beginning a segment: no table is in it, and nothing of it was ever acknowledged.
+    let mut begun = None;
     if let Some(&(first, Kind::Live)) = segments.last() {
         let path = dir.join(segment::file_name(first, Kind::Live));
-        if segment::is_unborn(&path) {
+        if disk.is_unborn(&path) {
             segments.pop();
-            left.push(path);
+            if segments.is_empty() {
+                begun = Some(first);
+            } else {
+                left.push(path);
+            }
         }
     }
-    Ok(Listing { segments, left })
+    Ok(Listing {
+        segments,
+        left,
+        begun,
+    })
 }
 
 /// Opens every segment for a look at its ends. All belong to this journal, and none is missing between them.
 pub(super) fn survey(
+    disk: &dyn Disk,
     dir: &Path,
     id: &str,
     names: &[(Position, Kind)],
@@ -158,7 +166,7 @@ pub(super) fn survey(
     let mut catalog = Catalog::default();
     for (index, &(first, kind)) in names.iter().enumerate() {
         let end = names.get(index + 1).map(|(next, _)| *next);
-        let segment = survey_one(dir, id, (first, kind), end)?;
+        let segment = survey_one(disk, dir, id, (first, kind), end)?;
         if let Some(next) = end
             && segment.end() < next
         {
@@ -177,6 +185,7 @@ pub(super) fn survey(
 }
 
 fn survey_one(
+    disk: &dyn Disk,
     dir: &Path,
     id: &str,
     (first, kind): (Position, Kind),
@@ -185,10 +194,8 @@ fn survey_one(
     let mut segment = Segment::new(first, kind);
     segment.closed = end.is_some() || kind == Kind::Sealed;
     let path = segment.path(dir);
-    let opened = Opened::open(&path, id, kind == Kind::Live)?;
-    segment.bytes = fs::metadata(&path)
-        .map_err(|error| JournalError::io("reading", &path, error))?
-        .len();
+    let opened = disk.open(&path, id, kind == Kind::Live)?;
+    segment.bytes = disk.size(&path)?;
     let Some((oldest, newest)) = opened.ends(end)? else {
         return Ok(segment);
     };

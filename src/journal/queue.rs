@@ -183,9 +183,9 @@ impl Queue {
         }
     }
 
-    /// What the next commit takes. With `gather` it first waits that long for company, or until a commit is full.
-    /// `None` when closed and empty.
-    pub(super) fn take(&self, gather: Option<Duration>) -> Option<Vec<Append>> {
+    /// Waits until there is something to write; with `gather` it first waits that long for company, or until a commit is full.
+    /// `false` when closed and empty.
+    pub(super) fn wait(&self, gather: Option<Duration>) -> bool {
         let mut state = lock(&self.state);
         if let Some(time) = gather {
             let waited = self.ready.wait_timeout_while(state, time, |state| {
@@ -193,10 +193,16 @@ impl Queue {
             });
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        state = self
+        let state = self
             .ready
             .wait_while(state, |state| state.appends.is_empty() && !state.closed)
             .unwrap_or_else(PoisonError::into_inner);
+        !state.appends.is_empty()
+    }
+
+    /// What the next commit takes, in the order in which it came in; nothing when nothing waits.
+    pub(super) fn take(&self) -> Vec<Append> {
+        let mut state = lock(&self.state);
         let mut taken = Vec::new();
         let mut bytes = 0;
         while bytes < COMMIT_BYTES
@@ -209,7 +215,7 @@ impl Queue {
         }
         drop(state);
         self.wake();
-        (!taken.is_empty()).then_some(taken)
+        taken
     }
 
     /// Pauses the writer; `false` when the journal closes meanwhile.

@@ -3,6 +3,7 @@
 //! Keeps: nothing is written, removed or locked for longer than one read.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::telemetry::Entry;
 use crate::telemetry::Position;
@@ -10,6 +11,7 @@ use crate::telemetry::Position;
 use super::JournalStats;
 use super::cursors::Cursors;
 use super::cursors::Stored;
+use super::disk::SqliteDisk;
 use super::error::JournalError;
 use super::files::Files;
 use super::open;
@@ -37,10 +39,10 @@ impl JournalReader {
         let mut looks = 0;
         loop {
             looks += 1;
-            let names = open::list(dir)?.segments;
-            match open::survey(dir, &id, &names) {
+            let names = open::list(&SqliteDisk, dir)?.segments;
+            match open::survey(&SqliteDisk, dir, &id, &names) {
                 Ok(catalog) => {
-                    let files = Files::new(dir, id, catalog, false);
+                    let files = Files::new(dir, id, Arc::new(SqliteDisk), catalog, false);
                     let cursors = Cursors::peek(dir)?;
                     return Ok(Self { files, cursors });
                 }

@@ -31,7 +31,6 @@ use super::keeper;
 use super::open;
 use super::open::Listing;
 use super::queue::Queue;
-use super::segment;
 use super::segment::Kind;
 use super::segment::file_name;
 use super::writer::Writer;
@@ -40,7 +39,6 @@ use super::writer::Writer;
 pub(super) struct Shared {
     pub(super) files: Files,
     pub(super) options: JournalOptions,
-    pub(super) disk: Arc<dyn Disk>,
     pub(super) queue: Queue,
     pub(super) cursors: Mutex<Cursors>,
     pub(super) durable: watch::Sender<Position>,
@@ -92,78 +90,93 @@ impl Journal {
         disk: Arc<dyn Disk>,
     ) -> Result<Self, JournalError> {
         std::fs::create_dir_all(dir).map_err(|error| JournalError::io("creating", dir, error))?;
-        let lock = open::lock_dir(dir)?;
-        let Listing { segments, left } = open::list(dir)?;
-        let known = open::read_id(dir)?;
+        let taken = open::lock_dir(dir)?;
+        let (shared, writer) = Shared::open(dir, options, disk)?;
+        *lock(&shared.lock) = Some(taken);
+        Running::start(shared, writer)
+    }
+}
+
+impl Shared {
+    /// A journal at rest: every file was looked at, and the writer waits for its first step.
+    pub(super) fn open(
+        dir: &Path,
+        options: JournalOptions,
+        disk: Arc<dyn Disk>,
+    ) -> Result<(Arc<Self>, Writer), JournalError> {
+        let Listing {
+            segments,
+            left,
+            begun,
+        } = open::list(&*disk, dir)?;
+        let known = disk.id(dir)?;
         let fresh = known.is_none();
         let id = match (known, segments.first()) {
             (Some(id), Some(_)) => id,
+            (Some(id), None) if begun.is_some() => id,
             (Some(id), None) => {
                 let path = dir.join(open::ID_FILE);
                 return Err(JournalError::NoSegments { path, id });
             }
             (None, None) => open::new_id(),
             // Lost, or not yet written when the first start was cut off: every segment knows it.
-            (None, Some(&(first, kind))) => segment::read_id(&dir.join(file_name(first, kind)))?,
+            (None, Some(&(first, kind))) => disk.id_in(&dir.join(file_name(first, kind)))?,
         };
-        let catalog = open::survey(dir, &id, &segments)?;
-        let cursors = Cursors::open(dir, &id)?;
-        if let Some(from) = cursors.beyond(catalog.last()) {
+        let catalog = open::survey(&*disk, dir, &id, &segments)?;
+        let cursors = disk.cursors(dir, &id)?;
+        let last = begun.map_or(catalog.last(), |first| Position(first.0.saturating_sub(1)));
+        if let Some(from) = cursors.beyond(last) {
             let (dir, to) = (dir.to_owned(), from);
-            let from = catalog.last().next();
+            let from = last.next();
             return Err(JournalError::Hole { dir, from, to });
         }
         for path in left {
-            segment::remove(&path)?;
+            disk.remove(&path)?;
         }
         let stamper = Stamper::new(Arc::clone(&options.clock), catalog.received_last());
-        let last = catalog.last();
         let shared = Arc::new(Shared {
-            files: Files::new(dir, id, catalog, true),
+            files: Files::new(dir, id, disk, catalog, true),
             options,
-            disk,
             queue: Queue::default(),
             cursors: Mutex::new(cursors),
             durable: watch::Sender::new(last),
             counters: Counters::default(),
             keeper: Keeper::default(),
-            lock: Mutex::new(Some(lock)),
+            lock: Mutex::default(),
         });
         let live = shared.reopen_live(last.next())?;
         if fresh {
-            open::write_id(dir, &shared.files.id)?;
+            shared.files.disk.write_id(dir, &shared.files.id)?;
         }
         let writer = Writer {
             shared: Arc::clone(&shared),
             stamper,
             live,
             next: last.next(),
+            failed: None,
             stalled: false,
         };
         shared.check_budget();
-        Running::start(shared, writer)
+        Ok((shared, writer))
     }
-}
 
-impl Shared {
     /// The live segment to go on with; a new journal gets its first.
     fn reopen_live(&self, next: Position) -> Result<Option<OpenLive>, JournalError> {
         let newest = self.files.catalog().newest().cloned();
         let (mut segment, fresh) = match newest {
             Some(newest) if newest.kind == Kind::Live => (newest, false),
             Some(_) => return Ok(None),
+            // Over one that was only begun.
             None => (Segment::new(next, Kind::Live), true),
         };
         let path = segment.path(&self.files.dir);
         let live = if fresh {
-            self.disk.create(&path, &self.files.id)?
+            self.files.disk.create(&path, &self.files.id)?
         } else {
-            self.disk.reopen(&path, &self.files.id)?
+            self.files.disk.reopen(&path, &self.files.id)?
         };
         // What lay in the write-ahead log is in the file now.
-        segment.bytes = std::fs::metadata(&path)
-            .map_err(|error| JournalError::io("reading", &path, error))?
-            .len();
+        segment.bytes = self.files.disk.size(&path)?;
         let first = segment.first;
         self.files.catalog().insert(segment);
         Ok(Some((first, live)))

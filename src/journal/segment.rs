@@ -63,6 +63,7 @@ pub(super) enum Kind {
 }
 
 /// A block as it lies in its row.
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Stored {
     pub(super) head: Head,
     crc: u32,
@@ -100,20 +101,40 @@ pub(super) fn parse_name(name: &str) -> Option<(Position, Kind)> {
     Some((Position(first.parse().ok()?), kind))
 }
 
+/// Empties a segment file, if there is one, and removes what SQLite keeps beside it; the name stays. This takes no space.
+pub(super) fn empty(path: &Path) -> Result<(), JournalError> {
+    remove_beside(path)?;
+    match fs::File::options().write(true).open(path) {
+        Ok(file) => file
+            .set_len(0)
+            .map_err(|error| JournalError::io("emptying", path, error)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(JournalError::io("emptying", path, error)),
+    }
+}
+
 /// Removes a segment file and what SQLite keeps beside it. The main file first: without it the others mean nothing.
 pub(super) fn remove(path: &Path) -> Result<(), JournalError> {
-    for suffix in ["", "-wal", "-shm", "-journal"] {
+    remove_file(path)?;
+    remove_beside(path)
+}
+
+fn remove_beside(path: &Path) -> Result<(), JournalError> {
+    for suffix in ["-wal", "-shm", "-journal"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
-        let file = PathBuf::from(name);
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(JournalError::io("removing", &file, error));
-            }
-            Ok(()) | Err(_) => {}
-        }
+        remove_file(Path::new(&name))?;
     }
     Ok(())
+}
+
+fn remove_file(file: &Path) -> Result<(), JournalError> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(JournalError::io("removing", file, error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// The journal's id as a segment knows it.
@@ -365,6 +386,23 @@ impl Opened {
 }
 
 impl Stored {
+    /// A block as its row has it, for a disk that is a model.
+    #[cfg(test)]
+    pub(super) fn of(block: &Block) -> Self {
+        Self::new(
+            block.head,
+            block.head.crc(&block.data),
+            0,
+            block.data.clone(),
+        )
+    }
+
+    /// What its row takes, about.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> u64 {
+        self.data.len() as u64 + ROW_BYTES
+    }
+
     pub(super) const fn new(head: Head, crc: u32, unpacked: usize, data: Vec<u8>) -> Self {
         Self {
             head,

@@ -15,6 +15,7 @@ use crate::telemetry::Timestamp;
 
 use super::block;
 use super::cursors::Cursors;
+use super::disk::SqliteDisk;
 use super::error::JournalError;
 use super::open;
 use super::raw;
@@ -82,7 +83,7 @@ pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
         dir: dir.to_owned(),
     };
     let farthest = farthest(dir);
-    let names = open::list(dir)?.segments;
+    let names = open::list(&SqliteDisk, dir)?.segments;
     let mut report = VerifyReport {
         id: String::new(),
         segments: Vec::new(),

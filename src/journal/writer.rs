@@ -46,6 +46,8 @@ pub(super) struct Writer {
     pub(super) live: Option<OpenLive>,
     /// The position that the next record gets.
     pub(super) next: Position,
+    /// A commit that failed and is tried again, before anything else is taken.
+    pub(super) failed: Option<Failed>,
     /// The last commit took so long that it has to be told.
     pub(super) stalled: bool,
 }
@@ -58,36 +60,111 @@ struct Commit {
     dones: Vec<(Position, Done)>,
 }
 
+/// A commit that the disk refused so far.
+pub(super) struct Failed {
+    commit: Commit,
+    attempts: u32,
+    /// When it was put together, by the monotonic clock, ms.
+    began: i64,
+}
+
+/// What a step of the writer came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// One commit was written and its callers were told; `busy` when more came in meanwhile: then a group forms. What comes in
+    /// upon the callbacks does not count: a caller who waits for each answer is never slowed down by the interval.
+    Written { busy: bool },
+    /// The disk refused, `attempts` times in a row: the same entries are due again after a pause.
+    Refused { attempts: u32, pause: Duration },
+    /// Nothing waits.
+    Idle,
+}
+
 impl Writer {
     /// Until the queue is closed and empty.
     pub(super) fn run(mut self) {
         let mut gather = None;
-        while let Some(appends) = self.shared.queue.take(gather) {
-            let busy = self.write(appends);
-            gather = busy.then_some(self.shared.options.commit_interval);
+        while self.shared.queue.wait(gather) {
+            gather = None;
+            loop {
+                match self.step() {
+                    Step::Written { busy } => {
+                        gather = busy.then_some(self.shared.options.commit_interval);
+                        break;
+                    }
+                    Step::Refused { attempts, pause } => {
+                        // While the journal closes there is no time to wait for a better disk.
+                        if !self.shared.queue.pause(pause) && attempts >= CLOSING_ATTEMPTS {
+                            self.give_up();
+                            break;
+                        }
+                    }
+                    Step::Idle => break,
+                }
+            }
         }
         self.live = None;
     }
 
-    /// Writes one commit and calls back. Returns whether more came in meanwhile; then a group forms. What comes in upon the
-    /// callbacks does not count: a caller who waits for each answer is never slowed down by the interval.
-    fn write(&mut self, appends: Vec<Append>) -> bool {
+    /// Writes one commit of what waits, or tries once more to write the one that failed; never waits.
+    pub(super) fn step(&mut self) -> Step {
+        let Failed {
+            commit,
+            attempts,
+            began,
+        } = match self.failed.take() {
+            Some(failed) => failed,
+            None => {
+                let appends = self.shared.queue.take();
+                if appends.is_empty() {
+                    return Step::Idle;
+                }
+                let commit = self.put_together(appends);
+                self.rotate_if_due(commit.block.head.received_first);
+                Failed {
+                    commit,
+                    attempts: 0,
+                    began: self.stamper.monotonic_ms(),
+                }
+            }
+        };
+        if !commit.block.is_empty()
+            && let Err(error) = self.try_commit(&commit.block)
+        {
+            let attempts = attempts + 1;
+            let pause = self.refused(&error, attempts);
+            self.failed = Some(Failed {
+                commit,
+                attempts,
+                began,
+            });
+            return Step::Refused { attempts, pause };
+        }
+        if !commit.block.is_empty() {
+            self.went_well(attempts);
+            self.stalled |= self.stamper.monotonic_ms() - began >= STALL_MS;
+        }
+        let busy = self.finish(commit, Ok(()));
+        Step::Written { busy }
+    }
+
+    /// The journal closes and the disk refuses: whoever waits for the commit that failed is told.
+    fn give_up(&mut self) {
+        if let Some(Failed { commit, .. }) = self.failed.take() {
+            self.finish(commit, Err(AppendError::Closed));
+        }
+    }
+
+    /// Shows what was committed and calls back. Returns whether more came in meanwhile.
+    fn finish(&mut self, commit: Commit, result: Result<(), AppendError>) -> bool {
         let Commit {
             block,
             entries,
             dones,
-        } = self.put_together(appends);
-        self.rotate_if_due(block.head.received_first);
-        let began = self.stamper.monotonic_ms();
-        let result = if block.is_empty() {
-            Ok(())
-        } else {
-            self.commit(&block)
-        };
+        } = commit;
         if result.is_ok() && !block.is_empty() {
             self.next = block.head.last().next();
             self.publish(&block, entries);
-            self.stalled |= self.stamper.monotonic_ms() - began >= STALL_MS;
         }
         let busy = self.shared.queue.size().0 > 0;
         for (last, done) in dones {
@@ -157,45 +234,35 @@ impl Writer {
         }
     }
 
-    /// Commits, and when that fails, again to a new segment, until it is done. Fails only when the journal closes meanwhile.
-    fn commit(&mut self, block: &Block) -> Result<(), AppendError> {
-        let mut attempt = 0_u32;
-        loop {
-            let error = match self.try_commit(block) {
-                Ok(()) => {
-                    self.shared.counters.commits.fetch_add(1, Ordering::Relaxed);
-                    if attempt > 0 {
-                        tracing::info!(attempt, "the journal writes again");
-                        self.shared.counters.failing.store(false, Ordering::Relaxed);
-                    }
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
-            attempt += 1;
-            let counters = &self.shared.counters;
-            counters.commit_errors.fetch_add(1, Ordering::Relaxed);
-            counters.failing.store(true, Ordering::Relaxed);
-            self.abandon();
-            // A disk can be full for hours: told at once, then ever less often.
-            if attempt.is_power_of_two() {
-                tracing::error!(
-                    error = %Chain(&error),
-                    attempt,
-                    "the journal cannot write; nothing is acknowledged until it can, and the records go to a new segment"
-                );
-            }
-            let pause = if attempt == 1 {
-                Duration::ZERO
-            } else {
-                RETRY_FIRST
-                    .saturating_mul(1 << (attempt - 2).min(10))
-                    .min(RETRY_MAX)
-            };
-            if !self.shared.queue.pause(pause) && attempt >= CLOSING_ATTEMPTS {
-                return Err(AppendError::Closed);
-            }
+    fn went_well(&self, attempts: u32) {
+        let counters = &self.shared.counters;
+        counters.commits.fetch_add(1, Ordering::Relaxed);
+        if attempts > 0 {
+            tracing::info!(attempts, "the journal writes again");
+            counters.failing.store(false, Ordering::Relaxed);
         }
+    }
+
+    /// The disk refused a commit: its segment takes nothing more. Returns the pause before the next attempt.
+    fn refused(&mut self, error: &JournalError, attempts: u32) -> Duration {
+        let counters = &self.shared.counters;
+        counters.commit_errors.fetch_add(1, Ordering::Relaxed);
+        counters.failing.store(true, Ordering::Relaxed);
+        self.abandon();
+        // A disk can be full for hours: told at once, then ever less often.
+        if attempts.is_power_of_two() {
+            tracing::error!(
+                error = %Chain(error),
+                attempts,
+                "the journal cannot write; nothing is acknowledged until it can, and the records go to a new segment"
+            );
+        }
+        if attempts <= 1 {
+            return Duration::ZERO;
+        }
+        RETRY_FIRST
+            .saturating_mul(1 << (attempts - 2).min(10))
+            .min(RETRY_MAX)
     }
 
     fn try_commit(&mut self, block: &Block) -> Result<(), JournalError> {
@@ -217,9 +284,8 @@ impl Writer {
         let files = &self.shared.files;
         let segment = Segment::new(first, Kind::Live);
         let path = segment.path(&files.dir);
-        // Only an attempt that failed can have left it: nothing at or after `first` was ever acknowledged.
-        segment::remove(&path)?;
-        let live = self.shared.disk.create(&path, &files.id)?;
+        // Only an attempt that failed can have left a file there: nothing at or after `first` was ever acknowledged.
+        let live = files.disk.create(&path, &files.id)?;
         files.catalog().insert(segment);
         Ok(live)
     }
@@ -264,7 +330,12 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.shared.queue.close();
-        while let Some(appends) = self.shared.queue.take(None) {
+        self.give_up();
+        loop {
+            let appends = self.shared.queue.take();
+            if appends.is_empty() {
+                return;
+            }
             for append in appends {
                 append.give_up();
             }

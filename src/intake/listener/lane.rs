@@ -73,21 +73,8 @@ impl Lane {
         sink: Arc<dyn Sink>,
     ) -> io::Result<(Self, oneshot::Receiver<()>)> {
         let (queue, parcels) = mpsc::channel(QUEUE);
-        let shared = Arc::new(Shared {
-            budget: Semaphore::new(limits.waiting_bytes),
-            limits,
-            status: Arc::clone(status),
-            given: AtomicU64::new(0),
-            settled: AtomicU64::new(0),
-            prober: Prober::default(),
-            refusing: Mutex::new(false),
-            giving_up: Mutex::new(false),
-            gave_up: Condvar::new(),
-        });
-        let clerk = Clerk {
-            sink,
-            shared: Arc::clone(&shared),
-        };
+        let clerk = Clerk::new(limits, status, sink);
+        let shared = Arc::clone(&clerk.shared);
         let (ended, end) = oneshot::channel();
         thread::Builder::new()
             .name("intake-listener".into())
@@ -174,7 +161,7 @@ pub(super) fn size(record: &Record) -> usize {
 }
 
 /// The thread's side.
-struct Clerk {
+pub(super) struct Clerk {
     sink: Arc<dyn Sink>,
     shared: Arc<Shared>,
 }
@@ -189,7 +176,7 @@ struct Batch {
 }
 
 /// One append, until its fate is known.
-struct Handed {
+pub(super) struct Handed {
     shared: Arc<Shared>,
     bytes: usize,
     parcels: u64,
@@ -210,6 +197,21 @@ enum Fate {
 }
 
 impl Clerk {
+    pub(super) fn new(limits: Limits, status: &Arc<ListenerStatus>, sink: Arc<dyn Sink>) -> Self {
+        let shared = Arc::new(Shared {
+            budget: Semaphore::new(limits.waiting_bytes),
+            limits,
+            status: Arc::clone(status),
+            given: AtomicU64::new(0),
+            settled: AtomicU64::new(0),
+            prober: Prober::default(),
+            refusing: Mutex::new(false),
+            giving_up: Mutex::new(false),
+            gave_up: Condvar::new(),
+        });
+        Self { sink, shared }
+    }
+
     fn work(&self, mut parcels: mpsc::Receiver<Parcel>) {
         let mut batch = Batch::default();
         let mut buffer = Vec::new();
@@ -232,38 +234,52 @@ impl Clerk {
 
     /// Appends, and as long as the journal refuses at once, again.
     fn append(&self, batch: Batch) {
-        let handed = Arc::new(Handed {
-            shared: Arc::clone(&self.shared),
-            bytes: batch.bytes,
-            parcels: batch.parcels,
-            owners: batch.owners,
-            fate: Mutex::new(Fate::Handing),
-            sink: Arc::clone(&self.sink),
-            probe: batch.probe,
-        });
+        let handed = self.handed(batch.bytes, batch.parcels, batch.owners, batch.probe);
         let mut pause = self.shared.limits.retry_first;
-        loop {
-            *lock(&handed.fate) = Fate::Handing;
-            let told = Arc::clone(&handed);
-            self.sink.append(
-                // The records are kept until it is known that they were taken; their payloads are shared, not copied.
-                batch.records.clone(),
-                Box::new(move |result| told.decided(result)),
-            );
-            let mut fate = lock(&handed.fate);
-            let Fate::Refused(error) = *fate else {
-                *fate = Fate::Handed;
-                drop(fate);
-                self.accepted();
-                return;
-            };
-            drop(fate);
+        while let Err(error) = self.offer(&handed, &batch.records) {
             if error == SinkError::Closed || self.refused(error, pause) {
                 handed.fail();
                 return;
             }
             pause = (pause * 2).min(self.shared.limits.retry_most);
         }
+        self.accepted();
+    }
+
+    /// An append whose fate is open.
+    pub(super) fn handed(
+        &self,
+        bytes: usize,
+        parcels: u64,
+        owners: Vec<(Arc<Client>, u64)>,
+        probe: Option<Probe>,
+    ) -> Arc<Handed> {
+        Arc::new(Handed {
+            shared: Arc::clone(&self.shared),
+            bytes,
+            parcels,
+            owners,
+            fate: Mutex::new(Fate::Handing),
+            sink: Arc::clone(&self.sink),
+            probe,
+        })
+    }
+
+    /// Appends once. On an error the journal took nothing, nobody was told, and it may be offered again in its place.
+    pub(super) fn offer(&self, handed: &Arc<Handed>, records: &[Record]) -> Result<(), SinkError> {
+        *lock(&handed.fate) = Fate::Handing;
+        let told = Arc::clone(handed);
+        self.sink.append(
+            // The records are kept until it is known that they were taken; their payloads are shared, not copied.
+            records.to_vec(),
+            Box::new(move |result| told.decided(result)),
+        );
+        let mut fate = lock(&handed.fate);
+        if let Fate::Refused(error) = *fate {
+            return Err(error);
+        }
+        *fate = Fate::Handed;
+        Ok(())
     }
 
     fn accepted(&self) {
@@ -313,7 +329,8 @@ impl Handed {
         self.release();
     }
 
-    fn fail(&self) {
+    /// The journal will never take it: nothing of its owners is acknowledged any more.
+    pub(super) fn fail(&self) {
         for (client, _) in &self.owners {
             client.fail();
         }

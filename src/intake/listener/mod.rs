@@ -32,6 +32,9 @@ mod packet;
 
 mod settings;
 
+#[cfg(test)]
+pub(crate) mod simulated;
+
 mod socket;
 
 mod stamp;

@@ -93,6 +93,26 @@ fn a_segment_that_was_just_being_begun_is_begun_again() {
 }
 
 #[test]
+fn a_segment_that_was_being_begun_as_the_only_one_tells_where_to_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    append_many(&journal, 0..3);
+    journal.set_cursor("series", Position(3)).unwrap();
+    journal.close();
+    // What came before was removed, as retention does, and the process ended while it was beginning the next one.
+    fs::remove_file(dir.path().join("00000000000000000001.live")).unwrap();
+    fs::write(dir.path().join("00000000000000000004.live"), "").unwrap();
+    let journal = open(dir.path());
+    assert_eq!(
+        (journal.first(), journal.last()),
+        (Position(4), Position(3))
+    );
+    assert_eq!(append(&journal, vec![message(3, 0)]), Ok(Position(4)));
+    journal.close();
+    assert_eq!(read_all(&open(dir.path())).len(), 1);
+}
+
+#[test]
 fn a_handle_that_is_dropped_frees_the_directory_and_keeps_what_was_taken() {
     let dir = tempfile::tempdir().unwrap();
     let journal = open(dir.path());

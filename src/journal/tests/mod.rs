@@ -23,3 +23,5 @@ mod damage;
 mod crash;
 
 mod measure;
+
+mod stepped;

@@ -1,0 +1,156 @@
+//! The second half of the promises, looked at when everything has come to rest: what came of it all is what one uninterrupted
+//! pass over the same journal gives.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::neighbours::Neighbours;
+use super::series::Values;
+use super::series::put;
+use super::snapshots::Rows;
+use super::store::ModelStore;
+use crate::daemon::effects::StoreBatch;
+use crate::daemon::effects::point_of;
+use crate::daemon::recover::Unsaved;
+use crate::daemon::understanding::Understanding;
+use crate::journal::simulated::SteppedJournal;
+use crate::pipeline::Effects;
+use crate::pipeline::Pipeline;
+use crate::series::consumer::Gatherer;
+use crate::telemetry::Entry;
+use crate::telemetry::Record;
+use crate::telemetry::Timestamp;
+
+/// Looks at everything; panics at what is broken.
+pub(super) fn judge(around: &mut Neighbours) {
+    let journal = SteppedJournal::open(&around.disk, around.options()).expect("it opens");
+    around.look_at(journal.handle()).expect("it reads");
+    assert_eq!(around.store.position().0, around.seen.len() as u64);
+    messages(around);
+    let reference = pipeline(around);
+    series(around, &reference);
+    one_ticket(&around.store);
+}
+
+/// Every message is there, as often as it was sent at most, in the order in which its publisher gave it.
+fn messages(around: &Neighbours) {
+    let mut entries: BTreeMap<(&str, &[u8]), usize> = BTreeMap::new();
+    let mut order: Vec<(&str, &[u8])> = Vec::new();
+    for entry in &around.seen {
+        if let Record::Message(message) = &entry.record {
+            let key = (message.topic.as_str(), &*message.payload);
+            let count = entries.entry(key).or_default();
+            *count += 1;
+            if *count == 1 {
+                order.push(key);
+            }
+        }
+    }
+    for publisher in &around.publishers {
+        let messages = publisher.messages();
+        let mine: BTreeSet<(&str, &[u8])> = messages
+            .iter()
+            .map(|(message, _)| (message.topic.as_str(), &*message.payload))
+            .collect();
+        let first_times: Vec<_> = order.iter().filter(|key| mine.contains(*key)).collect();
+        assert_eq!(first_times.len(), messages.len(), "a message is missing");
+        for ((message, sent), key) in messages.iter().zip(first_times) {
+            let wanted = (message.topic.as_str(), &*message.payload);
+            assert_eq!(wanted, *key, "a message was overtaken");
+            assert!(
+                entries[key] <= *sent,
+                "more entries than were sent: {message:?}"
+            );
+        }
+    }
+}
+
+/// The store and the saved state are those of one pass.
+fn pipeline(around: &Neighbours) -> ModelStore {
+    let mut pipeline = Pipeline::new();
+    let mut store = ModelStore::default();
+    let mut received = 0;
+    for entry in &around.seen {
+        let mut effects = Effects::default();
+        pipeline.step(entry, &mut effects);
+        received += effects.counts.received;
+        let batch = StoreBatch::of(&effects);
+        store
+            .apply(batch.at(entry.position, entry.received_at))
+            .expect("decisions and store agree");
+        assert!(effects.alerts.is_empty(), "{:?}", effects.alerts);
+    }
+    let messages = |entry: &&Entry| matches!(entry.record, Record::Message(_));
+    assert_eq!(received, around.seen.iter().filter(messages).count() as u64);
+    assert_eq!(
+        around.store.seen(),
+        store.seen(),
+        "the store is not as an uninterrupted pass leaves it"
+    );
+    assert_eq!(
+        around.state.position(),
+        Some(pipeline.position()),
+        "the last snapshot"
+    );
+    let mut unsaved = Unsaved::default();
+    unsaved.take(pipeline.take_changed_rows());
+    let rows: Rows = unsaved
+        .changed()
+        .iter()
+        .map(|row| ((row.part, row.key.clone()), row.bytes.clone()))
+        .collect();
+    let saved = around.state.rows().expect("a snapshot");
+    assert!(
+        *saved == rows,
+        "the state is not as an uninterrupted pass leaves it"
+    );
+    store
+}
+
+/// The series store holds exactly the points of the journal and of what was to be delivered.
+fn series(around: &Neighbours, reference: &ModelStore) {
+    let mut understanding = Understanding::new();
+    let mut gatherer = Gatherer::default();
+    let mut entries = around.seen.as_slice();
+    let mut values = Values::new();
+    while !entries.is_empty() {
+        let taken = gatherer.gather(Timestamp::MIN, entries, &mut |entry| {
+            understanding.take(entry)
+        });
+        entries = &entries[taken..];
+        let batch = gatherer.drain().expect("entries were taken");
+        put(&mut values, &batch.points);
+    }
+    for item in reference.deliveries() {
+        put(
+            &mut values,
+            &point_of(&item.payload).into_iter().collect::<Vec<_>>(),
+        );
+    }
+    let stored = around.series.values();
+    let missing: Vec<_> = values
+        .iter()
+        .filter(|(key, value)| stored.get(key) != Some(value))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "not in the series, or another value: {missing:?}"
+    );
+    let surplus: Vec<_> = stored
+        .keys()
+        .filter(|key| !values.contains_key(key))
+        .collect();
+    assert!(
+        surplus.is_empty(),
+        "in the series and not in the journal: {surplus:?}"
+    );
+}
+
+/// At most one open ticket per device and fault.
+fn one_ticket(store: &ModelStore) {
+    let mut open = BTreeSet::new();
+    for ticket in store.tickets().filter(|ticket| ticket.is_open()) {
+        let key = (ticket.device.clone(), ticket.fault.clone());
+        assert!(open.insert(key), "two open tickets: {ticket:?}");
+    }
+}

@@ -1,0 +1,247 @@
+//! What the worker does next, decided without doing it: batches, commits and snapshots in their order.
+//!
+//! Pure but for the pipeline that it steps: it is told the time and what became of each task, and reads, writes and waits for
+//! nothing. Leaves the doing to whoever drives it. Keeps: entries are stepped once, in order; nobody is told of effects that are
+//! not committed; the store is never behind a snapshot, and a snapshot never behind the base that the journal is kept for.
+
+use super::recover::Unsaved;
+use crate::pipeline::Effects;
+use crate::pipeline::Pipeline;
+use crate::telemetry::Entry;
+use crate::telemetry::MINUTE_MS;
+use crate::telemetry::Position;
+use crate::telemetry::SECOND_MS;
+use crate::telemetry::Timestamp;
+
+/// Entries of one batch at most: enough to spread a commit over, few enough to answer questions in between.
+const BATCH_ENTRIES: usize = 4_096;
+/// A tick is written at least this often (DESIGN section 6): it bounds how late a due thing is noticed.
+const TICK_EVERY_MS: i64 = MINUTE_MS;
+/// Without effects the store's position still moves this often.
+const POSITION_EVERY_MS: i64 = SECOND_MS;
+/// A snapshot of the state is written this often while records come in.
+pub(super) const SNAPSHOT_EVERY_MS: i64 = 30 * SECOND_MS;
+/// Or after this many entries, so that a restart never replays for long.
+const SNAPSHOT_EVERY_ENTRIES: u64 = 200_000;
+
+/// The pipeline between journal and store.
+pub(super) struct Stage {
+    pipeline: Pipeline,
+    /// What the entries since the last telling caused.
+    effects: Effects,
+    phase: Phase,
+    /// Effects up to here were in the store when the process started: a replay of them is not counted again.
+    replay_until: Position,
+    /// The store is known to have everything up to here.
+    committed: Position,
+    position_written_at: i64,
+    /// When the newest entry was stepped.
+    stepped_at: i64,
+    snapshot_at: i64,
+    snapshot_position: Position,
+    /// State that is not on the disk yet, taken from the pipeline and perhaps refused so far.
+    unsaved: Unsaved,
+}
+
+/// One thing to do. The same task is given again until its answer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// Read on: give [`Stage::step`] entries from here on, at most so many.
+    Read {
+        /// The first position that is wanted.
+        from: Position,
+        /// How many at most.
+        entries: usize,
+    },
+    /// Commit [`Stage::effects`] with this place in one transaction; then [`Stage::committed`].
+    Commit(Place),
+    /// Tell everyone who waits for [`Stage::effects`], which are committed; then [`Stage::told`].
+    Tell(Position),
+    /// Commit this place without effects; then [`Stage::committed`].
+    CommitPlace(Place),
+    /// Save [`Stage::unsaved`] for this place; then [`Stage::saved`], or [`Stage::not_saved`].
+    Save(Place),
+    /// A snapshot holds for this position: the journal need not be kept before it; then [`Stage::based`].
+    Base(Position),
+    /// Nothing, until more entries are durable.
+    Rest,
+}
+
+/// The newest entry that was stepped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Its position.
+    pub(super) position: Position,
+    /// When it was received.
+    pub(super) received_at: Timestamp,
+}
+
+/// How far the work on a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Ready,
+    Stepped,
+    Committed,
+    Snapshot,
+    Saved,
+}
+
+impl Stage {
+    /// Goes on from a restored pipeline, with a store that has the effects up to `store`. Times are of a monotonic clock, in ms.
+    pub(super) fn new(pipeline: Pipeline, store: Position, now: i64) -> Self {
+        Self {
+            effects: Effects::default(),
+            phase: Phase::Ready,
+            replay_until: store,
+            committed: store,
+            position_written_at: 0,
+            stepped_at: now,
+            snapshot_at: now,
+            snapshot_position: pipeline.position(),
+            unsaved: Unsaved::default(),
+            pipeline,
+        }
+    }
+
+    /// What is to be done now, when entries up to `durable` can be read.
+    pub(super) fn task(&mut self, now: i64, durable: Position) -> Task {
+        match (self.phase, self.place()) {
+            (Phase::Stepped, Some(place)) if self.must_commit(now) => Task::Commit(place),
+            (Phase::Stepped | Phase::Committed, Some(place)) => Task::Tell(place.position),
+            // The store's position first: a state that is ahead of it says at the next start that effects are missing.
+            (Phase::Snapshot, Some(place)) if self.committed < place.position => {
+                Task::CommitPlace(place)
+            }
+            (Phase::Snapshot, Some(place)) => Task::Save(place),
+            (Phase::Saved, Some(place)) => Task::Base(place.position),
+            (Phase::Ready, _) | (_, None) => self.read_on(durable),
+        }
+    }
+
+    /// Applies entries; their effects are to be committed next.
+    pub(super) fn step(&mut self, entries: &[Entry], now: i64) {
+        for entry in entries {
+            self.pipeline.step(entry, &mut self.effects);
+        }
+        if !entries.is_empty() {
+            self.stepped_at = now;
+            self.phase = Phase::Stepped;
+        }
+    }
+
+    /// What the newest batch caused.
+    pub(super) fn effects(&self) -> &Effects {
+        &self.effects
+    }
+
+    /// The store has everything up to this place.
+    pub(super) fn committed(&mut self, place: Place, now: i64) {
+        self.committed = self.committed.max(place.position);
+        self.position_written_at = now;
+        if self.phase == Phase::Stepped {
+            self.phase = Phase::Committed;
+        }
+    }
+
+    /// Everyone was told; hands over the effects of the batch.
+    pub(super) fn told(&mut self, now: i64) -> Effects {
+        let since = self.pipeline.position().0 - self.snapshot_position.0;
+        let due = now - self.snapshot_at >= SNAPSHOT_EVERY_MS;
+        // While the disk refuses, time alone counts.
+        let many = since >= SNAPSHOT_EVERY_ENTRIES && self.is_saved();
+        self.phase = Phase::Ready;
+        if due || many {
+            self.want_snapshot(now);
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// A snapshot is to be written next, if anything is new since the last one. Not while a batch is under way.
+    pub(super) fn want_snapshot(&mut self, now: i64) {
+        self.snapshot_at = now;
+        let is_new = self.pipeline.position() != self.snapshot_position;
+        if self.phase == Phase::Ready && is_new {
+            self.phase = Phase::Snapshot;
+        }
+    }
+
+    /// What is to be saved: the rows of the state that changed since the last snapshot that was.
+    pub(super) fn unsaved(&mut self) -> &Unsaved {
+        self.unsaved.take(self.pipeline.take_changed_rows());
+        &self.unsaved
+    }
+
+    /// The rows are on the disk.
+    pub(super) fn saved(&mut self) {
+        self.unsaved.saved();
+        self.snapshot_position = self.pipeline.position();
+        self.phase = Phase::Saved;
+    }
+
+    /// The disk refused; the next snapshot has these rows too.
+    pub(super) fn not_saved(&mut self) {
+        self.phase = Phase::Ready;
+    }
+
+    /// Nothing waits for the disk.
+    pub(super) fn is_saved(&self) -> bool {
+        self.unsaved.is_empty()
+    }
+
+    /// What the newest snapshot holds for.
+    pub(super) fn snapshot_position(&self) -> Position {
+        self.snapshot_position
+    }
+
+    /// The journal was told of the snapshot. When it refused, the next one tells it.
+    pub(super) fn based(&mut self) {
+        self.phase = Phase::Ready;
+    }
+
+    /// How long until the journal should have a tick, in ms; not above zero: now. The journal's time goes on from the newest record,
+    /// also when the wall clock was set back.
+    pub(super) fn until_tick(&mut self, now: i64) -> i64 {
+        let Some(last) = self.pipeline.last_received_at() else {
+            return TICK_EVERY_MS;
+        };
+        let regular = last + TICK_EVERY_MS;
+        let tick = self
+            .pipeline
+            .next_due()
+            .map_or(regular, |due| due.min(regular));
+        tick.since(last + (now - self.stepped_at))
+    }
+
+    /// Whether effects up to here were in the store already when the process started.
+    pub(super) fn is_replay(&self, position: Position) -> bool {
+        position <= self.replay_until
+    }
+
+    /// The pipeline, to look into.
+    pub(super) fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    fn read_on(&self, durable: Position) -> Task {
+        let from = self.pipeline.position().next();
+        if from > durable {
+            return Task::Rest;
+        }
+        // A batch ends where the store stood at the start, so that what was counted before is not counted again.
+        let replayed = self.replay_until.0.checked_sub(from.0);
+        let left = replayed.map_or(BATCH_ENTRIES as u64, |left| left + 1);
+        let entries = usize::try_from(left).map_or(BATCH_ENTRIES, |left| left.min(BATCH_ENTRIES));
+        Task::Read { from, entries }
+    }
+
+    fn must_commit(&self, now: i64) -> bool {
+        !self.effects.is_empty() || now - self.position_written_at >= POSITION_EVERY_MS
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.pipeline.last_received_at().map(|received_at| Place {
+            position: self.pipeline.position(),
+            received_at,
+        })
+    }
+}
