@@ -325,7 +325,7 @@ fn journal(entries: &[Entry], sizes: &Sizes) {
             .iter()
             .map(|entry| vec![entry.record.clone()])
             .collect();
-        let (told, done) = std::sync::mpsc::channel();
+        let (told, done) = std::sync::mpsc::sync_channel(1);
         let clock = Stopwatch::start();
         for record in records {
             journal.append(record, Box::new(|_| ())).expect("room");

@@ -88,6 +88,15 @@ pub(super) struct CatchUp {
     pub(super) records: u32,
 }
 
+/// The next moment at which there is something to look at, by the device's time.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ahead {
+    /// Not worked out.
+    Unknown,
+    /// This one, or none.
+    Known(Option<i64>),
+}
+
 /// A device.
 #[derive(Debug)]
 pub(super) struct Device {
@@ -104,7 +113,7 @@ pub(super) struct Device {
     /// When it wants to be looked at.
     pub(super) due: Due,
     /// What [`Device::moments`] would find next, as worked out after the last change: every change ends with asking what is due.
-    pub(super) ahead: Option<Option<i64>>,
+    pub(super) ahead: Ahead,
     /// Changed since its row was taken.
     pub(super) dirty: bool,
     /// Asked for since it last came up for packing.
@@ -158,7 +167,7 @@ impl Device {
             body,
             loose: Vec::new(),
             due: Due::default(),
-            ahead: None,
+            ahead: Ahead::Unknown,
             dirty: false,
             used: false,
         }
@@ -168,7 +177,7 @@ impl Device {
     pub(super) fn message(&mut self, telemetry: &Telemetry, around: &mut Around<'_>) {
         self.touch(around.now);
         if telemetry.identity.is_some() || telemetry.availability.is_some() {
-            self.ahead = None;
+            self.ahead = Ahead::Unknown;
         }
         if let Some(identity) = &telemetry.identity {
             self.identify(identity);
@@ -383,7 +392,7 @@ impl Device {
 
     /// One look at everything.
     pub(super) fn look(&mut self, plan: &Plan, pass: &mut Pass, around: &mut Around<'_>) {
-        self.ahead = None;
+        self.ahead = Ahead::Unknown;
         pass.j = around.now;
         if !pass.past {
             pass.whole |= std::mem::take(&mut self.head.unsettled);

@@ -28,6 +28,8 @@ mod devices;
 
 mod distance;
 
+mod due;
+
 mod eval;
 
 mod event;

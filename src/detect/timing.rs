@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::body::{NEVER, Pass};
-use super::device::{Around, CATCH_UP_MS, CATCH_UP_QUIET_MS, Device};
+use super::device::{Ahead, Around, CATCH_UP_MS, CATCH_UP_QUIET_MS, Device};
 use super::plan::Plan;
 use super::zones::Zones;
 use super::{fault, node};
@@ -58,9 +58,12 @@ impl Device {
     pub(super) fn moments(&mut self, plan: &Plan, to: i64, late: bool, around: &mut Around<'_>) {
         for _ in 0..MOMENT_LIMIT {
             let clock = self.head.clock;
-            let next = self.ahead.take().unwrap_or_else(|| {
-                earlier(self.next_stale(plan, clock), self.next_moment(plan, clock))
-            });
+            let next = match std::mem::replace(&mut self.ahead, Ahead::Unknown) {
+                Ahead::Known(next) => next,
+                Ahead::Unknown => {
+                    earlier(self.next_stale(plan, clock), self.next_moment(plan, clock))
+                }
+            };
             let Some(moment) = next.filter(|moment| *moment < to) else {
                 break;
             };
@@ -163,7 +166,7 @@ impl Device {
 
     /// When something next comes due, by the journal's time. Nothing does inside a blind span.
     pub(super) fn next_due(&mut self, zones: &Zones) -> Option<Timestamp> {
-        self.ahead = None;
+        self.ahead = Ahead::Unknown;
         let plan = Arc::clone(self.plan.as_ref()?);
         let plan = &*plan;
         if self.head.frozen || self.head.blind.is_some_and(|blind| !blind.up) {
@@ -176,7 +179,7 @@ impl Device {
         let timed = if self.timers_run() {
             let clock = self.head.clock;
             let (stale, moment) = (self.next_stale(plan, clock), self.next_moment(plan, clock));
-            self.ahead = Some(earlier(stale, moment));
+            self.ahead = Ahead::Known(earlier(stale, moment));
             [
                 moment,
                 stale.filter(|_| plan.wakes_on_stale),
