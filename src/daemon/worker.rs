@@ -128,6 +128,8 @@ impl Worker {
             let last = *durable.borrow_and_update();
             if orders != Orders::Leave && self.pipeline.position() < last {
                 self.batch(last).await?;
+                // A batch without effects waits for nothing; who shares the task hears of it all the same.
+                tokio::task::yield_now().await;
                 continue;
             }
             if orders != Orders::Work {
