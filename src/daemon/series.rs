@@ -13,6 +13,7 @@ use super::clock;
 use super::effects::point_of;
 use super::metrics::Delivered;
 use super::shared::Shared;
+use super::stages::Stopwatch;
 use super::understanding::Saved;
 use super::understanding::Understanding;
 use crate::checkpoint::Checkpoints;
@@ -54,6 +55,7 @@ const FINISH_LIMIT: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_millis(200);
 
 /// Where points come from and go to.
+#[derive(Clone)]
 pub(super) struct Stores {
     /// What devices said.
     pub(super) journal: Journal,
@@ -237,7 +239,9 @@ impl SeriesConsumer {
     /// Writes what is gathered, however long the store is away.
     async fn write(&mut self) {
         if let Some(batch) = self.gatherer.drain() {
+            let writing = Stopwatch::begin();
             let mut report = self.writer.write(batch.points).await;
+            writing.note(&self.shared.metrics.stages.series_write);
             report.add(&batch.refused);
             self.shared.metrics.count_points(&report);
         }

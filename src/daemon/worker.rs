@@ -22,6 +22,7 @@ use super::recover::Unsaved;
 use super::shared::Known;
 use super::shared::Question;
 use super::shared::Shared;
+use super::stages::Stopwatch;
 use crate::checkpoint::Checkpoints;
 use crate::journal::Journal;
 use crate::pipeline::Answer;
@@ -52,6 +53,8 @@ const STATE: &str = "state";
 const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Answers to actions are kept for those who ask later; the oldest go when there are more.
 const ANSWERS_KEPT: usize = 1_024;
+/// The worker shows a sign of life this often when nothing happens, so that the watchdog can tell waiting from hanging.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 /// Devices whose faults are told at once: some milliseconds, during which the pipeline waits.
 pub(super) const STANDINGS_LIMIT: usize = 100;
 /// Shortest wait between two looks at the clock, so that a tick on its way is not asked for again and again.
@@ -123,6 +126,7 @@ impl Worker {
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         let mut durable = self.parts.journal.durable();
         loop {
+            self.parts.shared.worker_is_alive();
             // The order before the journal's end: what was durable when it was given is done.
             let orders = *self.parts.orders.borrow();
             let last = *durable.borrow_and_update();
@@ -176,10 +180,12 @@ impl Worker {
             .journal
             .read(from, limit, BATCH_BYTES)
             .context("cannot read the journal")?;
+        let stepping = Stopwatch::begin();
         let mut effects = Effects::default();
         for entry in &entries {
             self.pipeline.step(entry, &mut effects);
         }
+        stepping.note(&self.parts.shared.metrics.stages.pipeline);
         let Some(last) = entries.last() else {
             anyhow::bail!(
                 "the journal says that {durable} is durable and gives nothing from {from} on"
@@ -246,19 +252,29 @@ impl Worker {
         }
         let batch = StoreBatch::of(effects);
         loop {
+            let committing = Stopwatch::begin();
             match self
                 .parts
                 .store
                 .apply(batch.at(position, received_at))
                 .await
             {
-                Ok(_) => break,
+                Ok(_) => {
+                    committing.note(&self.parts.shared.metrics.stages.store_commit);
+                    break;
+                }
                 Err(error) if !error.is_retryable() => {
                     return Err(error).context("the store and the decisions disagree; stopped so that nothing worse happens");
                 }
                 Err(error) => {
                     self.parts.shared.trouble("store", &error.to_string());
                     tracing::error!(error = %error, "the store cannot be written; trying again");
+                    // It waits, and it lives: a restart would not mend a full disk.
+                    self.parts.shared.worker_is_alive();
+                    anyhow::ensure!(
+                        *self.parts.orders.borrow() != Orders::Leave,
+                        "the store cannot be written: {error}; the journal has what is left"
+                    );
                     tokio::time::sleep(STORE_RETRY).await;
                 }
             }
@@ -284,6 +300,7 @@ impl Worker {
         self.position_written_at = i64::MIN / 2;
         self.commit(position, received_at, &Effects::default())
             .await?;
+        let saving = Stopwatch::begin();
         self.unsaved.take(self.pipeline.take_changed_rows());
         let parts = &self.parts;
         let saved = self
@@ -307,6 +324,7 @@ impl Worker {
                 );
             }
         }
+        saving.note(&self.parts.shared.metrics.stages.checkpoint);
         Ok(())
     }
 
@@ -344,7 +362,7 @@ impl Worker {
 
     fn until_next_look(&mut self) -> Duration {
         let wait = self.next_tick().since(self.journal_now());
-        Duration::from_millis(u64::try_from(wait).unwrap_or(0)).max(SHORTEST_LOOK)
+        Duration::from_millis(u64::try_from(wait).unwrap_or(0)).clamp(SHORTEST_LOOK, SIGN_OF_LIFE)
     }
 
     fn answer(&mut self, question: Question) {
