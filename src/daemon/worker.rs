@@ -116,6 +116,8 @@ impl Worker {
             let task = self.stage.task(clock::monotonic_ms(), end);
             if task != Task::Rest {
                 self.perform(task).await?;
+                // A batch without effects waits for nothing; who shares the task hears of it all the same.
+                tokio::task::yield_now().await;
                 continue;
             }
             if orders != Orders::Work {

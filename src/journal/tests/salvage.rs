@@ -53,12 +53,15 @@ fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
 }
 
+/// Bytes of a file.
+type Bytes = (PathBuf, std::ops::Range<usize>);
+
 /// A journal before the damage.
 struct Original {
     dir: tempfile::TempDir,
     entries: BTreeMap<Position, Entry>,
     /// Of every block: its positions, and its bytes in each file.
-    blocks: Vec<(Vec<Position>, Vec<(PathBuf, std::ops::Range<usize>)>)>,
+    blocks: Vec<(Vec<Position>, Vec<Bytes>)>,
 }
 
 impl Original {
@@ -151,7 +154,8 @@ fn damage(dir: &Path, chance: &mut Chance, log: &mut String) -> (PathBuf, Vec<us
         }
     }
     fs::write(&path, &bytes).unwrap();
-    log.push_str(&format!("kind {kind} in {} at {at}; ", name.display()));
+    let told = format!("kind {kind} in {} at {at}; ", name.display());
+    log.push_str(&told);
     let changed = |at: &usize| bytes.get(*at) != before.get(*at);
     (name, (0..before.len()).filter(changed).collect())
 }
@@ -189,14 +193,10 @@ fn case(original: &Original, seed: u64) -> u64 {
         kept = saved(&report, &new, &log);
     }
     for (position, entry) in &kept {
-        assert_eq!(
-            Some(entry),
-            original.entries.get(position).as_deref(),
-            "{log}"
-        );
+        assert_eq!(Some(entry), original.entries.get(position), "{log}");
     }
     for (positions, ranges) in &original.blocks {
-        let hit = |(name, range): &(PathBuf, std::ops::Range<usize>)| {
+        let hit = |(name, range): &Bytes| {
             touched
                 .get(name)
                 .is_some_and(|bytes| bytes.range(range.clone()).next().is_some())
