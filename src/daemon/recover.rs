@@ -165,11 +165,13 @@ impl Unsaved {
     }
 
     /// Rows to be written.
+    #[cfg(test)]
     pub(super) fn changed(&self) -> &[checkpoint::Row] {
         &self.changed
     }
 
     /// Rows to be removed.
+    #[cfg(test)]
     pub(super) fn removed(&self) -> &[(checkpoint::Part, String)] {
         &self.removed
     }
