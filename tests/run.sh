@@ -6,10 +6,10 @@
 #   tests/run.sh ARGS...      everything set up, then `cargo test ARGS...`
 #
 # Mosquitto, its clients, Node and Chromium come from Debian's packages, paho-mqtt from PyPI, mqtt.js, axe-core and puppeteer-core from
-# npm, and InfluxDB 2.9.1 is built
+# npm, Prometheus from Debian's package too (unpacked only: nothing is installed and no service begins), and InfluxDB 2.9.1 is built
 # from its Go module once (about six minutes on two cores), all into a cache folder outside the checkout: $FOREMEND_CACHE, else
 # ~/.cache/foremend.
-# FOREMEND_TEST_INFLUXD=/path/to/influxd uses another InfluxDB 2.
+# FOREMEND_TEST_INFLUXD=/path/to/influxd uses another InfluxDB 2, FOREMEND_TEST_PROMETHEUS=FOLDER another prometheus and promtool.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,6 +23,7 @@ missing=()
 command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
 command -v openssl >/dev/null || missing+=(openssl)
 command -v pkg-config >/dev/null || missing+=(pkg-config)
+command -v systemd-analyze >/dev/null || missing+=(systemd)
 command -v gcc >/dev/null || missing+=(build-essential)
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
@@ -72,6 +73,29 @@ fi
 export FOREMEND_TEST_NODE_MODULES
 FOREMEND_TEST_CHROMIUM=${FOREMEND_TEST_CHROMIUM:-$(command -v chromium || command -v chromium-browser || echo /usr/bin/chromium)}
 export FOREMEND_TEST_CHROMIUM
+
+# Prometheus and promtool; a package that is only unpacked needs no root and starts no service.
+if [ -z "${FOREMEND_TEST_PROMETHEUS:-}" ]; then
+  if command -v prometheus >/dev/null && command -v promtool >/dev/null; then
+    FOREMEND_TEST_PROMETHEUS=$(dirname "$(command -v promtool)")
+  else
+    FOREMEND_TEST_PROMETHEUS=$cache/prometheus-2.42
+    if [ ! -x "$FOREMEND_TEST_PROMETHEUS/promtool" ]; then
+      say "unpacking Debian's prometheus"
+      unpacked=$(mktemp -d)
+      (
+        cd "$unpacked"
+        apt-get download -qq prometheus 2>/dev/null || { as_root apt-get update -qq && apt-get download -qq prometheus; }
+        dpkg -x prometheus_*.deb .
+      ) && mkdir -p "$FOREMEND_TEST_PROMETHEUS" && cp "$unpacked"/usr/bin/prometheus "$unpacked"/usr/bin/promtool "$FOREMEND_TEST_PROMETHEUS/" || {
+        echo "Debian's package prometheus could not be had; name a folder with prometheus and promtool in FOREMEND_TEST_PROMETHEUS." >&2
+        exit 3
+      }
+      rm -rf "$unpacked"
+    fi
+  fi
+fi
+export FOREMEND_TEST_PROMETHEUS
 
 if [ -z "${FOREMEND_TEST_INFLUXD:-}" ]; then
   FOREMEND_TEST_INFLUXD=$cache/influxd-2.9.1

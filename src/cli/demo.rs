@@ -12,13 +12,14 @@ use super::Outcome;
 use super::output::complain;
 use super::output::say;
 use super::progress::Progress;
-use super::run::start_log;
 use super::run::stop_signals;
 use crate::config;
 use crate::config::ListenerConfig;
+use crate::config::LogFormat;
 use crate::daemon::demo;
 use crate::daemon::demo::DemoOptions;
 use crate::daemon::demo::Opening;
+use crate::daemon::logging;
 use crate::telemetry::DAY_MS;
 use crate::telemetry::HOUR_MS;
 use crate::telemetry::Timestamp;
@@ -57,7 +58,7 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        start_log(false, "warn");
+        logging::start(LogFormat::Text, "warn");
         let mut config = config::load(None)?;
         config.http.listen = self.http;
         config.brokers.clear();

@@ -6,18 +6,22 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
+use tokio::sync::mpsc;
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
 
 use super::Outcome;
 use super::output::say;
 use crate::config;
+use crate::config::LogFormat;
 use crate::daemon;
+use crate::daemon::Reload;
+use crate::daemon::Signals;
+use crate::daemon::logging;
 
 /// The daemon: takes messages, opens tickets, serves the API.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  foremend run --config foremend.toml\n\nWithout a settings file: MQTT on port 1883, HTTP on 127.0.0.1:8700, embedded stores.\nThe log goes to standard error; RUST_LOG=foremend=debug tells more."
+    after_help = "Example:\n  foremend run --config foremend.toml\n\nWithout a settings file: MQTT on port 1883, HTTP on 127.0.0.1:8700, embedded stores.\nThe log goes to standard error; RUST_LOG=foremend=debug tells more.\nSIGTERM and Ctrl-C stop it in order. SIGHUP reads profiles, users, certificate, tokens and log level again."
 )]
 pub(super) struct Run {
     /// Settings file.
@@ -26,18 +30,31 @@ pub(super) struct Run {
     /// Data directory; wins over the settings.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Log as JSON, one object a line.
-    #[arg(long)]
+    /// How a line of the log looks; wins over the settings.
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// The same as --log-format json.
+    #[arg(long, hide = true, conflicts_with = "log_format")]
     log_json: bool,
 }
 
 impl Run {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let mut config = config::load(self.config.as_deref())?;
-        if let Some(data) = self.data {
-            config.move_data(data);
-        }
-        start_log(self.log_json, "info");
+        let format = self.log_format.or(self.log_json.then_some(LogFormat::Json));
+        let Self { config, data, .. } = self;
+        // The same for the start and for every reload.
+        let read = move || {
+            let mut config = config::load(config.as_deref())?;
+            if let Some(data) = &data {
+                config.move_data(data.clone());
+            }
+            if let Some(format) = format {
+                config.log.format = format;
+            }
+            Ok(config)
+        };
+        let config = read()?;
+        logging::start(config.log.format, &config.log.level);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -45,7 +62,14 @@ impl Run {
         runtime.block_on(async {
             let (stop, stopped) = watch::channel(false);
             stop_signals(stop)?;
-            daemon::run(config, stopped, |ready| {
+            let signals = Signals {
+                stop: stopped,
+                reload: Some(Reload {
+                    asked: reload_signals()?,
+                    read: Box::new(read),
+                }),
+            };
+            daemon::run(config, signals, |ready| {
                 // A closed standard output is no reason not to run.
                 drop(say(&greeting(ready)));
             })
@@ -91,17 +115,18 @@ pub(super) fn stop_signals(stop: watch::Sender<bool>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The log on standard error: as much as `RUST_LOG` says, else this level.
-pub(super) fn start_log(json: bool, level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        // A log on a full disk: telling that a line could not be written would panic in whoever wrote it.
-        .log_internal_errors(false)
-        .with_writer(std::io::stderr);
-    if json {
-        builder.json().init();
-    } else {
-        builder.with_ansi(false).init();
-    }
+/// From now on SIGHUP asks for a reload; more of them while one waits are the same one.
+///
+/// # Errors
+/// When the operating system takes no handler.
+fn reload_signals() -> anyhow::Result<mpsc::Receiver<()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (ask, asked) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            // Full: one waits already, and reads everything.
+            ask.try_send(()).ok();
+        }
+    });
+    Ok(asked)
 }

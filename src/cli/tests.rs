@@ -93,6 +93,7 @@ fn every_comment_of_the_written_settings_is_right_and_shows_the_default() {
     assert_eq!(config.http.listen, built_in.http.listen);
     assert_eq!(config.journal, built_in.journal);
     assert_eq!(config.series, built_in.series);
+    assert_eq!(config.log, built_in.log);
     assert_eq!(config.settings.timezone, built_in.settings.timezone);
     assert_eq!(
         config.settings.adopt_unknown,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use smol_str::SmolStr;
 
 use super::listener::{ListenerFile, check_listener};
+use super::log::{LogFile, check_log};
 use super::quantity::{parse_bytes, parse_duration_ms};
 use super::series::{SeriesFile, check_series};
 use super::{Broker, Config, Http, Influxdb, JournalLimits, Places, Secret};
@@ -73,6 +74,7 @@ pub(super) struct ConfigFile {
     profiles: ProfilesFile,
     journal: JournalFile,
     series: SeriesFile,
+    log: LogFile,
 }
 
 #[derive(Debug, Deserialize)]
@@ -270,6 +272,7 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
                 .map_err(|why| wrong("journal.max_bytes", format!("journal.max_bytes: {why}")))?,
         },
         series,
+        log: check_log(file.log)?,
     })
 }
 

@@ -6,6 +6,7 @@
 mod file;
 mod listener;
 mod load;
+mod log;
 mod profiles;
 mod quantity;
 mod series;
@@ -24,6 +25,7 @@ use crate::telemetry::{Settings, SourceSetting};
 pub use file::ConfigError;
 pub use listener::{ListenerConfig, ListenerTlsConfig};
 pub use load::{load, load_places};
+pub use log::{LogConfig, LogFormat};
 pub use profiles::{read_profile, read_profiles};
 pub use quantity::{parse_bytes, parse_duration_ms};
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub journal: JournalLimits,
     /// The embedded series store.
     pub series: SeriesLimits,
+    /// How much the log tells, and how.
+    pub log: LogConfig,
 }
 
 /// The directories of the settings, for commands that need nothing else.
@@ -62,14 +66,14 @@ pub struct Places {
 }
 
 /// `[http]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
     /// Address of API and pages.
     pub listen: SocketAddr,
 }
 
 /// One `[[broker]]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broker {
     /// Name of the source; unique.
     pub name: SmolStr,
@@ -98,7 +102,7 @@ pub struct Broker {
 }
 
 /// `[influxdb]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Influxdb {
     /// Base address, such as `http://127.0.0.1:8086`.
     pub url: String,

@@ -182,6 +182,28 @@ const fn kind(refusal: &Refusal) -> RefusalKind {
     }
 }
 
+/// How far what reads the journal is behind it.
+pub(super) fn backlog(journal: &Journal, shared: &Shared) -> Backlog {
+    let last = journal.last().0;
+    let (detection, series) = shared.backlog();
+    let stats = journal.stats();
+    Backlog {
+        detection: Behind {
+            records: last.saturating_sub(shared.processed().borrow().0),
+            ..detection
+        },
+        series: Behind {
+            records: last.saturating_sub(shared.series_written().0),
+            ..series
+        },
+        journal_bytes: stats.bytes,
+        held: stats.held.as_ref().map(|held| HeldBack {
+            holder: holder(held),
+            bytes: held.bytes,
+        }),
+    }
+}
+
 impl Backend for DaemonBackend {
     fn submit(&self, control: Control) -> BoxFuture<'static, Result<ActionOutcome, SubmitError>> {
         // A task of its own: the action goes on also when the caller hangs up.
@@ -288,24 +310,7 @@ impl Backend for DaemonBackend {
     }
 
     fn backlog(&self) -> Backlog {
-        let last = self.journal.last().0;
-        let (detection, series) = self.shared.backlog();
-        let stats = self.journal.stats();
-        Backlog {
-            detection: Behind {
-                records: last.saturating_sub(self.shared.processed().borrow().0),
-                ..detection
-            },
-            series: Behind {
-                records: last.saturating_sub(self.shared.series_written().0),
-                ..series
-            },
-            journal_bytes: stats.bytes,
-            held: stats.held.as_ref().map(|held| HeldBack {
-                holder: holder(held),
-                bytes: held.bytes,
-            }),
-        }
+        backlog(&self.journal, &self.shared)
     }
 
     fn connections(&self, device: &DeviceId) -> Vec<LiveConnection> {

@@ -1,7 +1,9 @@
 //! The brokers of the settings as sources, each writing to the journal.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -20,22 +22,34 @@ use crate::journal::Journal;
 use crate::telemetry::Record;
 
 use super::shared::Shared;
+use super::stage_times::Stages;
+use super::stage_times::seconds;
 
 /// The journal, as intake sees it.
-struct JournalSink(Journal);
+struct JournalSink {
+    journal: Journal,
+    receive_to_ack: Histogram,
+}
 
 impl Sink for JournalSink {
     fn append(&self, records: Vec<Record>, done: intake::Done) {
         let told: crate::journal::Done =
             Box::new(move |result| done(result.map(|_| ()).map_err(|error| sink_error(&error))));
         // What is refused has been told to `done` already.
-        drop(self.0.append(records, told));
+        drop(self.journal.append(records, told));
+    }
+
+    fn acknowledged(&self, took: Duration) {
+        self.receive_to_ack.observe(seconds(took));
     }
 }
 
 /// The way to the journal.
-pub(super) fn sink(journal: &Journal) -> Arc<dyn Sink> {
-    Arc::new(JournalSink(journal.clone()))
+pub(super) fn sink(journal: &Journal, stages: &Stages) -> Arc<dyn Sink> {
+    Arc::new(JournalSink {
+        journal: journal.clone(),
+        receive_to_ack: stages.receive_to_ack.clone(),
+    })
 }
 
 const fn sink_error(error: &AppendError) -> SinkError {
@@ -90,7 +104,7 @@ pub(super) fn start(
             )
         };
         let name = broker.name.clone();
-        let sink = sink(journal);
+        let sink = sink(journal, &shared.metrics.stages);
         let status = Arc::new(SourceStatus::new(&broker.name));
         shared.add_source(Arc::clone(&status));
         let shared = Arc::clone(shared);

@@ -1,6 +1,7 @@
 //! The daemon's clocks: the only place outside the edges that reads them.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
 
@@ -28,4 +29,22 @@ pub fn wall() -> Timestamp {
 pub(super) fn monotonic_ms() -> i64 {
     static START: OnceLock<Instant> = OnceLock::new();
     i64::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A point of the monotonic clock, to measure from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment(Instant);
+
+impl Moment {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what is measured goes to metrics only; no decision rests on it"
+    )]
+    pub(super) fn now() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(super) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
 }

@@ -21,6 +21,7 @@ use crate::decode::DecodeState;
 use crate::intake::listener;
 use crate::intake::listener::Access;
 use crate::intake::listener::AccessSettings;
+use crate::intake::listener::Certificate;
 use crate::intake::listener::ClientSnapshot;
 use crate::intake::listener::Limits;
 use crate::intake::listener::Listener;
@@ -37,8 +38,15 @@ use crate::web::LiveConnection;
 /// A listener whose ports are taken and whose files are read; it accepts nothing yet.
 pub(super) struct Opened {
     pub(super) listener: Listener,
-    access: Access,
+    pub(super) doors: Doors,
     pub(super) status: Arc<ListenerStatus>,
+}
+
+/// Who is let in, and with which certificate: what a reload looks at.
+#[derive(Clone)]
+pub(super) struct Doors {
+    pub(super) access: Access,
+    pub(super) certificate: Option<Certificate>,
 }
 
 /// Takes the ports and reads the files.
@@ -53,13 +61,15 @@ pub(super) fn open(config: &ListenerConfig) -> anyhow::Result<Opened> {
         anonymous: config.anonymous,
         certificates: config.tls.as_ref().is_some_and(has_client_ca),
     })?;
+    let mut certificate = None;
     let tls = match &config.tls {
         Some(tls) => {
-            let acceptor = listener::acceptor(&ListenerTls {
+            let (acceptor, current) = listener::open_tls(&ListenerTls {
                 cert_file: tls.cert_file.clone(),
                 key_file: tls.key_file.clone(),
                 client_ca_file: tls.client_ca_file.clone(),
             })?;
+            certificate = Some(current);
             Some((tls.listen, acceptor))
         }
         None => None,
@@ -85,7 +95,10 @@ pub(super) fn open(config: &ListenerConfig) -> anyhow::Result<Opened> {
     .context("the MQTT listener cannot begin")?;
     Ok(Opened {
         listener,
-        access,
+        doors: Doors {
+            access,
+            certificate,
+        },
         status: Arc::new(ListenerStatus::new()),
     })
 }
@@ -99,11 +112,13 @@ impl Opened {
         shutdown: &watch::Receiver<bool>,
     ) -> JoinHandle<()> {
         shared.add_source(Arc::clone(self.status.source()));
-        let sink = sink(journal);
+        let sink = sink(journal, &shared.metrics.stages);
         let shared = Arc::clone(shared);
         let shutdown = shutdown.clone();
         tokio::spawn(async move {
-            let ended = self.listener.run(self.access, sink, self.status, shutdown);
+            let ended = self
+                .listener
+                .run(self.doors.access, sink, self.status, shutdown);
             if let Err(error) = ended.await {
                 let error = anyhow::Error::new(error);
                 tracing::error!("the listener is down: {error:#}");
@@ -218,6 +233,11 @@ impl Collector for ListenerNumbers {
                 source.qos0_dropped,
             ),
             ("listener_wills", "Wills published", numbers.wills),
+            (
+                "listener_received_bytes",
+                "Bytes read from MQTT connections after they were let in",
+                numbers.received_bytes,
+            ),
         ] {
             let counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             ConstCounter::new(value).encode(counter)?;

@@ -6,6 +6,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::gauges::StoreGauges;
+use super::stage_times::Stages;
 use crate::desk::Change;
 use crate::pipeline::Effects;
 use crate::series::WriteReport;
@@ -39,6 +41,12 @@ pub(super) struct Delivered {
     pub(super) result: String,
 }
 
+/// How a reload ended.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Outcome {
+    result: &'static str,
+}
+
 /// Every metric; cheap handles on shared numbers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Metrics {
@@ -56,12 +64,17 @@ pub(super) struct Metrics {
     series_refused: Family<Reason, Counter>,
     pub(super) deliveries: Family<Delivered, Counter>,
     alerts: Counter,
+    pub(super) stages: Stages,
+    pub(super) gauges: StoreGauges,
+    reloads: Family<Outcome, Counter>,
+    reload_refused: Gauge,
 }
 
 impl Metrics {
-    /// The registry with all of them; counters get their `_total` from the encoder.
-    pub(super) fn registry(&self) -> Registry {
-        let mut registry = Registry::with_prefix("foremend");
+    /// Registers all of them; counters get their `_total` from the encoder.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        self.stages.register(registry);
+        self.gauges.register(registry);
         registry.register(
             "messages_received",
             "Messages taken from the journal",
@@ -132,7 +145,16 @@ impl Metrics {
             "Faults of the daemon itself that someone must look at",
             self.alerts.clone(),
         );
-        registry
+        registry.register(
+            "reloads",
+            "Reloads of settings and profiles, by result",
+            self.reloads.clone(),
+        );
+        registry.register(
+            "reload_refused",
+            "1 while what the last reload asked for was refused",
+            self.reload_refused.clone(),
+        );
     }
 
     /// Counts what a batch caused.
@@ -155,6 +177,7 @@ impl Metrics {
                 })
                 .inc();
         }
+        self.stages.opened(&effects.changes);
         self.alerts.inc_by(effects.alerts.len() as u64);
         for change in effects
             .changes
@@ -222,6 +245,13 @@ impl Metrics {
             duplicate,
             rejected: received.saturating_sub(decoded + duplicate),
         }
+    }
+
+    /// Counts a reload.
+    pub(super) fn count_reload(&self, taken: bool) {
+        let result = if taken { "taken" } else { "refused" };
+        self.reloads.get_or_create(&Outcome { result }).inc();
+        self.reload_refused.set(i64::from(!taken));
     }
 
     /// Counts what the series store took.

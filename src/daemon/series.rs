@@ -18,6 +18,7 @@ use super::feed::OutboxTask;
 use super::feed::Task;
 use super::metrics::Delivered;
 use super::shared::Shared;
+use super::stage_times::Stopwatch;
 use super::understanding::Understanding;
 use crate::checkpoint::Checkpoints;
 use crate::journal::Journal;
@@ -51,6 +52,7 @@ const FINISH_LIMIT: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_millis(200);
 
 /// Where points come from and go to.
+#[derive(Clone)]
 pub(super) struct Stores {
     /// What devices said.
     pub(super) journal: Journal,
@@ -221,7 +223,9 @@ impl SeriesConsumer {
     /// Writes what is gathered, however long the store is away.
     async fn write(&mut self) {
         if let Some(batch) = self.feed.drain() {
+            let writing = Stopwatch::begin();
             let mut report = self.writer.write(batch.points).await;
+            writing.note(&self.shared.metrics.stages.series_write);
             report.add(&batch.refused);
             self.shared.metrics.count_points(&report);
             self.feed.written(batch.through);

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicI64;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use smol_str::SmolStr;
 use tokio::sync::oneshot;
@@ -13,6 +15,7 @@ use tokio::sync::watch;
 
 use super::catch_up::CatchUp;
 use super::catch_up::Tell;
+use super::clock;
 use super::metrics::Metrics;
 use super::traffic::TrafficLog;
 use crate::decode::DecodeView;
@@ -79,6 +82,8 @@ pub(super) struct Shared {
     /// The built-in listener and its clients; `None` when it is off.
     pub(super) listener: Option<Arc<ListenerStatus>>,
     series_written: AtomicU64,
+    /// When the worker last showed a sign of life, by the monotonic clock, ms.
+    worker_alive_at: AtomicI64,
     traffic: Mutex<TrafficLog>,
     catching_up: Mutex<CatchingUp>,
 }
@@ -104,6 +109,7 @@ impl Shared {
             sources: Mutex::default(),
             listener,
             series_written: AtomicU64::new(0),
+            worker_alive_at: AtomicI64::new(clock::monotonic_ms()),
             traffic: Mutex::default(),
             catching_up: Mutex::default(),
         }
@@ -212,6 +218,18 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         (both.pipeline.1, both.series.1)
+    }
+
+    /// The worker lives.
+    pub(super) fn worker_is_alive(&self) {
+        self.worker_alive_at
+            .store(clock::monotonic_ms(), Ordering::Relaxed);
+    }
+
+    /// How long the worker has shown no sign of life.
+    pub(super) fn pipeline_still_for(&self) -> Duration {
+        let since = clock::monotonic_ms() - self.worker_alive_at.load(Ordering::Relaxed);
+        Duration::from_millis(u64::try_from(since).unwrap_or(0))
     }
 
     /// Everything up to here is in the series store.

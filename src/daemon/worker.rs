@@ -25,6 +25,7 @@ use super::stage::Place;
 use super::stage::SNAPSHOT_EVERY_MS;
 use super::stage::Stage;
 use super::stage::Task;
+use super::stage_times::Stopwatch;
 use crate::checkpoint::Checkpoints;
 use crate::journal::Journal;
 use crate::pipeline::Answer;
@@ -47,6 +48,9 @@ const ANSWERS_KEPT: usize = 1_024;
 pub(super) const STANDINGS_LIMIT: usize = 100;
 /// Shortest wait between two looks at the clock, so that a tick on its way is not asked for again and again.
 const SHORTEST_LOOK: Duration = Duration::from_millis(100);
+
+/// The worker shows a sign of life this often when nothing happens, so that the watchdog can tell waiting from hanging.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// Owner of the pipeline.
 pub(super) struct Worker {
@@ -99,6 +103,7 @@ impl Worker {
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         let mut durable = self.parts.journal.durable();
         loop {
+            self.parts.shared.worker_is_alive();
             // The order before the journal's end: what was durable when it was given is done.
             let orders = *self.parts.orders.borrow();
             let last = *durable.borrow_and_update();
@@ -172,6 +177,7 @@ impl Worker {
     /// Saves the state. The pipeline waits meanwhile: some milliseconds for thousands of devices. When the disk refuses it, it is
     /// tried again: the journal has everything, so nothing is lost and tickets go on.
     fn save(&mut self, place: Place) {
+        let saving = Stopwatch::begin();
         let unsaved = self.stage.unsaved();
         let saved = unsaved.save(&self.parts.checkpoints, place.position, place.received_at);
         if saved.is_ok() {
@@ -179,6 +185,7 @@ impl Worker {
         } else {
             self.stage.not_saved();
         }
+        saving.note(&self.parts.shared.metrics.stages.checkpoint);
         self.told_of_state(saved.context("the state cannot be saved"));
     }
 
@@ -209,7 +216,9 @@ impl Worker {
             !entries.is_empty(),
             "the journal says that more is durable and gives nothing from {from} on"
         );
+        let stepping = Stopwatch::begin();
         self.stage.step(&entries, clock::monotonic_ms());
+        stepping.note(&self.parts.shared.metrics.stages.pipeline);
         Ok(())
     }
 
@@ -285,7 +294,7 @@ impl Worker {
 
     fn until_next_look(&mut self) -> Duration {
         let wait = self.stage.until_tick(clock::monotonic_ms());
-        Duration::from_millis(u64::try_from(wait).unwrap_or(0)).max(SHORTEST_LOOK)
+        Duration::from_millis(u64::try_from(wait).unwrap_or(0)).clamp(SHORTEST_LOOK, SIGN_OF_LIFE)
     }
 
     fn answer(&mut self, question: Question) {
@@ -333,8 +342,12 @@ impl Worker {
 /// Tried until it works, because nothing may be lost and nothing may overtake it.
 async fn apply(parts: &Parts, batch: Batch<'_>) -> anyhow::Result<()> {
     loop {
+        let committing = Stopwatch::begin();
         match parts.store.apply(batch).await {
-            Ok(_) => break,
+            Ok(_) => {
+                committing.note(&parts.shared.metrics.stages.store_commit);
+                break;
+            }
             Err(error) if !error.is_retryable() => {
                 return Err(error).context(
                     "the store and the decisions disagree; stopped so that nothing worse happens",
@@ -343,6 +356,12 @@ async fn apply(parts: &Parts, batch: Batch<'_>) -> anyhow::Result<()> {
             Err(error) => {
                 parts.shared.trouble("store", &error.to_string());
                 tracing::error!(error = %error, "the store cannot be written; trying again");
+                // It waits, and it lives: a restart would not mend a full disk.
+                parts.shared.worker_is_alive();
+                anyhow::ensure!(
+                    *parts.orders.borrow() != Orders::Leave,
+                    "the store cannot be written: {error}; the journal has what is left"
+                );
                 tokio::time::sleep(STORE_RETRY).await;
             }
         }

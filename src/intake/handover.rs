@@ -16,6 +16,8 @@ use tokio::sync::oneshot;
 
 use super::ack::AckHandle;
 use super::ack::AckLane;
+use super::probe::Probe;
+use super::probe::Prober;
 use super::settings::Limits;
 use super::sink::Sink;
 use super::status::SourceStatus;
@@ -35,6 +37,8 @@ pub(super) struct Item {
     pub(super) generation: u64,
     pub(super) record: Record,
     pub(super) ack: Option<AckHandle>,
+    /// Where its time is taken.
+    pub(super) probe: Option<Probe>,
 }
 
 /// How much has been received and is not yet durable.
@@ -123,6 +127,7 @@ impl Backlog {
 pub(super) struct Handover {
     queue: mpsc::Sender<Item>,
     backlog: Arc<Backlog>,
+    pub(super) prober: Prober,
 }
 
 impl Handover {
@@ -151,7 +156,12 @@ impl Handover {
                 // Nobody waits any more when the stop's deadline has passed.
                 ended.send(()).ok();
             })?;
-        Ok((Self { queue, backlog }, end))
+        let handover = Self {
+            queue,
+            backlog,
+            prober: Prober::default(),
+        };
+        Ok((handover, end))
     }
 
     pub(super) fn backlog(&self) -> &Arc<Backlog> {
@@ -213,6 +223,7 @@ impl Clerk {
             return;
         }
         batch.bytes += bytes;
+        batch.probe = batch.probe.take().or(item.probe);
         batch.generation = item.generation;
         batch.has_down |= matches!(item.record, Record::Control(Control::SourceDown { .. }));
         batch.records.push(item.record);
@@ -220,16 +231,23 @@ impl Clerk {
     }
 
     fn append(&self, batch: Batch) {
+        let sink = Arc::clone(&self.sink);
         let lane = Arc::clone(&self.lane);
         let backlog = Arc::clone(&self.backlog);
         let count = batch.records.len();
         let (handles, generation) = (batch.handles, batch.generation);
         let (bytes, has_down) = (batch.bytes, batch.has_down);
+        let probe = batch.probe;
         self.sink.append(
             batch.records,
             Box::new(move |result| {
                 match result {
-                    Ok(()) => lane.acknowledge(&handles),
+                    Ok(()) => {
+                        lane.acknowledge(&handles);
+                        if let Some(probe) = &probe {
+                            sink.acknowledged(probe.took());
+                        }
+                    }
                     Err(error) => {
                         if has_down {
                             backlog.down_missed.store(true, Ordering::Release);
@@ -251,6 +269,7 @@ struct Batch {
     bytes: usize,
     generation: u64,
     has_down: bool,
+    probe: Option<Probe>,
 }
 
 /// What a record counts in the backlog, in bytes.
@@ -308,6 +327,7 @@ mod tests {
                 oversize: None,
             }),
             ack: None,
+            probe: None,
         }
     }
 

@@ -17,6 +17,8 @@ pub mod devices;
 
 pub mod listener;
 
+mod probe;
+
 pub mod publish;
 
 mod settings;

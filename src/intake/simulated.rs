@@ -106,6 +106,7 @@ impl Line for BrokerLine {
                 pkid: id,
                 qos: 1,
             }),
+            probe: None,
         });
     }
 

@@ -304,6 +304,7 @@ impl Source {
             generation: self.generation,
             record: Record::Message(message),
             ack,
+            probe: self.handover.prober.begin(),
         });
         if given {
             add(&self.status.received, 1);
@@ -347,6 +348,7 @@ impl Source {
             generation: self.generation,
             record: Record::Control(control),
             ack: None,
+            probe: None,
         })
     }
 

@@ -69,6 +69,7 @@ pub use clock::SystemClock;
 pub use cursors::Holder;
 pub use error::AppendError;
 pub use error::JournalError;
+pub use options::CommitWatch;
 pub use options::JournalOptions;
 pub use reader::JournalReader;
 pub use salvage::Loss;

@@ -58,7 +58,12 @@ pub struct JournalOptions {
     pub commit_interval: Duration,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
+    /// Told on the writer's thread how long each commit took, its fsync included; `None`: nobody wants to know.
+    pub committed: Option<CommitWatch>,
 }
+
+/// See [`JournalOptions::committed`]. Must not block: the acks of all wait behind it.
+pub type CommitWatch = Arc<dyn Fn(Duration) + Send + Sync>;
 
 impl Default for JournalOptions {
     fn default() -> Self {
@@ -69,6 +74,7 @@ impl Default for JournalOptions {
             segment_age: Duration::from_hours(1),
             commit_interval: Duration::from_millis(5),
             clock: Arc::new(SystemClock::new()),
+            committed: None,
         }
     }
 }

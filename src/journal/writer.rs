@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::telemetry::Control;
 use crate::telemetry::Entry;
 use crate::telemetry::Position;
@@ -267,13 +269,17 @@ impl Writer {
     }
 
     fn try_commit(&mut self, block: &Block) -> Result<(), JournalError> {
+        let begun = Instant::now();
         if self.live.is_none() {
             self.live = Some((block.head.first, self.begin(block.head.first)?));
         }
-        match &mut self.live {
-            Some((_, live)) => live.commit(block),
-            None => Ok(()),
+        if let Some((_, live)) = &mut self.live {
+            live.commit(block)?;
         }
+        if let Some(committed) = &self.shared.options.committed {
+            committed(begun.elapsed());
+        }
+        Ok(())
     }
 
     /// Begins a new live segment.

@@ -14,6 +14,8 @@ use super::{Store, StoreError};
 pub struct Counts {
     /// Open tickets and notices by status.
     pub open_tickets: BTreeMap<String, u64>,
+    /// The same by severity.
+    pub open_by_severity: BTreeMap<String, u64>,
     /// All tickets and notices.
     pub tickets: u64,
     /// Devices.
@@ -32,6 +34,11 @@ impl Store {
         Ok(Counts {
             open_tickets: self
                 .grouped("SELECT status, count(*) FROM tickets WHERE closed = 0 GROUP BY status")
+                .await?,
+            open_by_severity: self
+                .grouped(
+                    "SELECT severity, count(*) FROM tickets WHERE closed = 0 GROUP BY severity",
+                )
                 .await?,
             tickets: self.single("SELECT count(*) FROM tickets").await?,
             devices: self.single("SELECT count(*) FROM devices").await?,

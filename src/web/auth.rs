@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header};
@@ -24,11 +24,12 @@ const ADMIN_NAME: &str = "admin";
 /// Random bytes of a token: beyond all guessing.
 const TOKEN_BYTES: usize = 32;
 
-/// The tokens that are accepted.
+/// The tokens that are accepted. Clones share them, also when they change.
 #[derive(Clone)]
-pub struct Tokens(Arc<[Token]>);
+pub struct Tokens(Arc<RwLock<Arc<[Token]>>>);
 
 /// One token: whose it is, and the hash of its text.
+#[derive(PartialEq, Eq)]
 struct Token {
     name: SmolStr,
     hash: [u8; 32],
@@ -93,15 +94,30 @@ impl Tokens {
     /// One token of that name.
     #[must_use]
     pub fn single(name: &str, token: &str) -> Self {
-        Self(Arc::new([Token {
+        let known: Arc<[Token]> = Arc::new([Token {
             name: name.into(),
             hash: Sha256::digest(token.as_bytes()).into(),
-        }]))
+        }]);
+        Self(Arc::new(RwLock::new(known)))
+    }
+
+    /// Accepts these and no others from now on, here and in every clone; tells whether they are others. Logins of the pages that
+    /// were signed with the former ones end.
+    pub fn replace(&self, with: &Self) -> bool {
+        let new = with.known();
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = **known != *new;
+        *known = new;
+        changed
+    }
+
+    fn known(&self) -> Arc<[Token]> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What only the holder of a token could know the like of: signs the logins of the pages.
     pub(super) fn secret(&self) -> Vec<u8> {
-        self.0.iter().flat_map(|token| token.hash).collect()
+        self.known().iter().flat_map(|token| token.hash).collect()
     }
 
     /// Whose token this is.
@@ -109,7 +125,7 @@ impl Tokens {
     pub fn caller(&self, token: &str) -> Option<Caller> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let mut caller = None;
-        for known in self.0.iter() {
+        for known in self.known().iter() {
             let difference = known
                 .hash
                 .iter()
@@ -128,7 +144,7 @@ impl Tokens {
 impl fmt::Debug for Tokens {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_list()
-            .entries(self.0.iter().map(|token| &token.name))
+            .entries(self.known().iter().map(|token| &token.name))
             .finish()
     }
 }
@@ -233,6 +249,16 @@ mod tests {
             assert_eq!(tokens.caller(&token.trim()[1..]), None);
             assert!(!format!("{tokens:?}").contains(token.trim()));
         }
+    }
+
+    #[test]
+    fn a_new_token_takes_the_place_of_the_old_one_in_every_clone() {
+        let tokens = Tokens::single("admin", "old");
+        let clone = tokens.clone();
+        assert!(tokens.replace(&Tokens::single("admin", "new")));
+        assert!(!tokens.replace(&Tokens::single("admin", "new")));
+        assert_eq!(clone.caller("old"), None);
+        assert!(clone.caller("new").is_some());
     }
 
     #[test]

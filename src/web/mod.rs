@@ -109,7 +109,7 @@ pub fn router(handles: WebHandles) -> Router {
 
 fn assemble(handles: WebHandles, answer_wait: Duration) -> Router {
     let state = WebState {
-        sessions: pages::Sessions::new(&handles.tokens.secret()),
+        sessions: pages::Sessions::new(handles.tokens.clone()),
         site: handles.site,
         backend: handles.backend,
         store: handles.store,

@@ -46,12 +46,12 @@ pub(crate) async fn of_influxdb(server: &Influxd) -> Points {
     let text = answer.text().await.expect("a whole answer");
     let mut points = Points::new();
     let mut columns = Vec::new();
-    let mut rows = csv::ReaderBuilder::new()
+    let rows = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .from_reader(text.as_bytes())
         .into_records();
-    while let Some(row) = rows.next() {
+    for row in rows {
         let row = row.expect("CSV");
         if row.get(1) == Some("result") {
             columns = row.iter().map(str::to_owned).collect();

@@ -106,7 +106,7 @@ fn stand_between(
     let bell = bell.clone();
     thread::spawn(move || {
         hand_on(broker, to_client, |kind, body| {
-            delivering.deliver(kind, body)
+            delivering.deliver(kind, body);
         });
     });
     thread::spawn(move || {

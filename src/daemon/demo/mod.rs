@@ -156,7 +156,11 @@ pub async fn run(
     let data = config.data_dir.clone();
     let (halt, halted) = signal::channel(false);
     let (tell, told) = oneshot::channel();
-    let daemon = super::run(config, halted, move |ready| {
+    let signals = super::Signals {
+        stop: halted,
+        reload: None,
+    };
+    let daemon = super::run(config, signals, move |ready| {
         // Without anybody to tell, the demo is ending already.
         drop(tell.send((ready.http, ready.mqtt, ready.token_file.to_owned())));
     });

@@ -32,6 +32,7 @@ use crate::daemon::series::OUTBOX_LEASE_MS;
 use crate::daemon::series::OUTBOX_LIMIT;
 use crate::daemon::stage;
 use crate::daemon::stage::Stage;
+use crate::daemon::stage_times::Stages;
 use crate::daemon::understanding::Understanding;
 use crate::intake::simulated::BrokerLine;
 use crate::intake::simulated::Line;
@@ -115,8 +116,8 @@ impl Process {
             writer: Arc::new(writer),
             writing: None,
             lines: [
-                Box::new(BrokerLine::new(sink(handle))),
-                Box::new(ListenerLine::new(sink(handle))),
+                Box::new(BrokerLine::new(sink(handle, &Stages::default()))),
+                Box::new(ListenerLine::new(sink(handle, &Stages::default()))),
             ],
             announced: Arc::default(),
             is_ticking: Arc::default(),

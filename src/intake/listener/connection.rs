@@ -153,6 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             };
             let Ok(bytes) = arrived else { return End::Lost };
             let is_end = bytes.is_empty();
+            add(&self.house.status.bytes, bytes.len() as u64);
             let parsed = self.take_in(bytes);
             let is_alive = parsed.is_alive;
             if let Some(end) = self.hand_on(parsed).await {

@@ -24,6 +24,8 @@ use super::settings::Limits;
 use super::settings::QUEUE;
 use super::settings::RECORD_BYTES;
 use super::status::ListenerStatus;
+use crate::intake::probe::Probe;
+use crate::intake::probe::Prober;
 use crate::intake::sink::Sink;
 use crate::intake::sink::SinkError;
 use crate::intake::status::SourceState;
@@ -38,6 +40,8 @@ struct Parcel {
     records: Vec<Record>,
     bytes: usize,
     owner: Option<(Arc<Client>, u64)>,
+    /// Where its time is taken.
+    probe: Option<Probe>,
 }
 
 /// The connections' end.
@@ -53,6 +57,7 @@ struct Shared {
     /// Parcels handed on, and parcels whose fate is known.
     given: AtomicU64,
     settled: AtomicU64,
+    prober: Prober,
     /// The journal has no room now.
     refusing: Mutex<bool>,
     /// True: nothing is tried again any more.
@@ -89,6 +94,7 @@ impl Lane {
         owner: Option<(&Arc<Client>, u64)>,
     ) -> bool {
         let bytes = records.iter().map(size).sum::<usize>();
+        let probe = self.shared.prober.begin();
         // One parcel alone may be larger than the budget is made to be.
         let bytes = bytes.min(self.shared.limits.waiting_bytes);
         let wanted = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -107,6 +113,7 @@ impl Lane {
                 records,
                 bytes,
                 owner,
+                probe,
             })
             .await
             .is_ok()
@@ -165,6 +172,7 @@ struct Batch {
     bytes: usize,
     parcels: u64,
     owners: Vec<(Arc<Client>, u64)>,
+    probe: Option<Probe>,
 }
 
 /// One append, until its fate is known.
@@ -174,6 +182,8 @@ pub(super) struct Handed {
     parcels: u64,
     owners: Vec<(Arc<Client>, u64)>,
     fate: Mutex<Fate>,
+    sink: Arc<dyn Sink>,
+    probe: Option<Probe>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -194,6 +204,7 @@ impl Clerk {
             status: Arc::clone(status),
             given: AtomicU64::new(0),
             settled: AtomicU64::new(0),
+            prober: Prober::default(),
             refusing: Mutex::new(false),
             giving_up: Mutex::new(false),
             gave_up: Condvar::new(),
@@ -210,6 +221,7 @@ impl Clerk {
                 batch.bytes += parcel.bytes;
                 batch.parcels += 1;
                 batch.owners.extend(parcel.owner);
+                batch.probe = batch.probe.take().or(parcel.probe);
                 if batch.bytes >= self.shared.limits.batch_bytes {
                     self.append(std::mem::take(&mut batch));
                 }
@@ -222,7 +234,7 @@ impl Clerk {
 
     /// Appends, and as long as the journal refuses at once, again.
     fn append(&self, batch: Batch) {
-        let handed = self.handed(batch.bytes, batch.parcels, batch.owners);
+        let handed = self.handed(batch.bytes, batch.parcels, batch.owners, batch.probe);
         let mut pause = self.shared.limits.retry_first;
         while let Err(error) = self.offer(&handed, &batch.records) {
             if error == SinkError::Closed || self.refused(error, pause) {
@@ -240,6 +252,7 @@ impl Clerk {
         bytes: usize,
         parcels: u64,
         owners: Vec<(Arc<Client>, u64)>,
+        probe: Option<Probe>,
     ) -> Arc<Handed> {
         Arc::new(Handed {
             shared: Arc::clone(&self.shared),
@@ -247,6 +260,8 @@ impl Clerk {
             parcels,
             owners,
             fate: Mutex::new(Fate::Handing),
+            sink: Arc::clone(&self.sink),
+            probe,
         })
     }
 
@@ -307,6 +322,9 @@ impl Handed {
         }
         for (client, number) in &self.owners {
             client.settled(*number);
+        }
+        if let Some(probe) = &self.probe {
+            self.sink.acknowledged(probe.took());
         }
         self.release();
     }

@@ -93,10 +93,12 @@ pub use socket::ListenerError;
 pub use status::ClientSnapshot;
 pub use status::ListenerSnapshot;
 pub use status::ListenerStatus;
+pub use tls::Certificate;
 pub use tls::ListenerTls;
 pub use tls::ListenerTlsError;
 pub use tls::acceptor;
 pub use tls::common_name;
+pub use tls::open as open_tls;
 
 /// The name of this source in messages, controls and metrics.
 pub const SOURCE: &str = crate::telemetry::LISTENER;

@@ -62,7 +62,7 @@ impl ListenerLine {
         let bytes = records.iter().map(size).sum();
         add(&self.status.waiting, bytes as u64);
         let owners = vec![(Arc::clone(&self.client), self.batch)];
-        let handed = self.clerk.handed(bytes, 1, owners);
+        let handed = self.clerk.handed(bytes, 1, owners, None);
         self.waiting.push((handed, records));
     }
 }

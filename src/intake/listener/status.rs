@@ -130,6 +130,7 @@ pub struct ListenerStatus {
     pub(super) wills: AtomicU64,
     pub(super) wills_cancelled: AtomicU64,
     pub(super) waiting: AtomicU64,
+    pub(super) bytes: AtomicU64,
     pub(super) refusals_log: Quiet,
     pub(super) denials_log: Quiet,
     pub(super) closings_log: Quiet,
@@ -162,6 +163,8 @@ pub struct ListenerSnapshot {
     pub wills_cancelled: u64,
     /// Bytes on their way to the journal.
     pub waiting_bytes: u64,
+    /// Bytes read from clients after they were let in.
+    pub received_bytes: u64,
 }
 
 /// One client as it is connected now.
@@ -217,6 +220,7 @@ impl ListenerStatus {
             wills: AtomicU64::new(0),
             wills_cancelled: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
             refusals_log: Quiet::default(),
             denials_log: Quiet::default(),
             closings_log: Quiet::default(),
@@ -246,6 +250,7 @@ impl ListenerStatus {
             wills: self.wills.load(Ordering::Relaxed),
             wills_cancelled: self.wills_cancelled.load(Ordering::Relaxed),
             waiting_bytes: self.waiting.load(Ordering::Relaxed),
+            received_bytes: self.bytes.load(Ordering::Relaxed),
         }
     }
 

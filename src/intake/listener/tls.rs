@@ -52,8 +52,16 @@ pub struct ListenerTlsError(String);
 /// What accepts TLS connections with these files, as they are now; inside a tokio runtime a renewed certificate is followed.
 ///
 /// # Errors
-/// When a file cannot be read, holds nothing usable, or the key does not belong to the certificate; the text names the file.
+/// As [`open`].
 pub fn acceptor(files: &ListenerTls) -> Result<TlsAcceptor, ListenerTlsError> {
+    open(files).map(|(acceptor, _)| acceptor)
+}
+
+/// The same, and a hand on the certificate.
+///
+/// # Errors
+/// When a file cannot be read, holds nothing usable, or the key does not belong to the certificate; the text names the file.
+pub fn open(files: &ListenerTls) -> Result<(TlsAcceptor, Certificate), ListenerTlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let current = Arc::new(Current::read(files, &provider).map_err(ListenerTlsError)?);
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -79,7 +87,42 @@ pub fn acceptor(files: &ListenerTls) -> Result<TlsAcceptor, ListenerTlsError> {
     if tokio::runtime::Handle::try_current().is_ok() {
         tokio::spawn(follow(Arc::downgrade(&current)));
     }
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    Ok((acceptor, Certificate(current)))
+}
+
+/// The certificate that new connections get.
+#[derive(Clone, Debug)]
+pub struct Certificate(Arc<Current>);
+
+impl Certificate {
+    /// Whether the files could be taken up as they are now; changes nothing.
+    ///
+    /// # Errors
+    /// When one cannot be read, holds nothing usable, or the key does not belong to the certificate.
+    pub fn check(&self) -> Result<(), ListenerTlsError> {
+        let Current {
+            files, provider, ..
+        } = &*self.0;
+        certified(files, provider)
+            .and_then(|_| match &files.client_ca_file {
+                Some(file) => authorities(file).map(|_| ()),
+                None => Ok(()),
+            })
+            .map_err(ListenerTlsError)
+    }
+
+    /// Takes the files up now rather than at the next look, and tells whether they had changed. What cannot be used changes
+    /// nothing and is told in the log.
+    pub fn refresh(&self) -> bool {
+        self.0.look()
+    }
+
+    /// The file of the authorities of clients is another than at the start: that takes a restart.
+    #[must_use]
+    pub fn has_other_authorities(&self) -> bool {
+        self.0.authorities != authorities_stamp(&self.0.files)
+    }
 }
 
 fn authorities(file: &Path) -> Result<RootCertStore, String> {
@@ -105,13 +148,15 @@ fn common_name_of(certificate: &CertificateDer<'_>) -> Option<String> {
     subject::common_name(certificate.subject())
 }
 
-/// The certificate that new connections get.
+/// See [`Certificate`].
 #[derive(Debug)]
 struct Current {
     files: ListenerTls,
     provider: Arc<CryptoProvider>,
     key: RwLock<Arc<CertifiedKey>>,
     read: RwLock<Stamps>,
+    /// The authorities of clients as they were read.
+    authorities: Option<Stamp>,
 }
 
 type Stamps = (Option<Stamp>, Option<Stamp>);
@@ -120,6 +165,7 @@ impl Current {
     fn read(files: &ListenerTls, provider: &Arc<CryptoProvider>) -> Result<Self, String> {
         let read = stamps(files);
         Ok(Self {
+            authorities: authorities_stamp(files),
             key: RwLock::new(certified(files, provider)?),
             files: files.clone(),
             provider: Arc::clone(provider),
@@ -127,12 +173,12 @@ impl Current {
         })
     }
 
-    /// Takes up the files again if one has changed.
-    fn look(&self) {
+    /// Takes up the files again if one has changed; tells whether another certificate holds now.
+    fn look(&self) -> bool {
         let now = stamps(&self.files);
         let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
         if *read == now {
-            return;
+            return false;
         }
         *read = now;
         let file = self.files.cert_file.display();
@@ -140,10 +186,12 @@ impl Current {
             Ok(key) => {
                 *self.key.write().unwrap_or_else(PoisonError::into_inner) = key;
                 tracing::info!(%file, "the MQTT listener took up its renewed certificate");
+                true
             }
             // Certificate and key are often written one after the other; the second change is read as well.
             Err(error) => {
                 tracing::error!(%file, error, "the MQTT listener goes on with its old certificate");
+                false
             }
         }
     }
@@ -154,6 +202,10 @@ impl ResolvesServerCert for Current {
         let key = self.key.read().unwrap_or_else(PoisonError::into_inner);
         Some(Arc::clone(&key))
     }
+}
+
+fn authorities_stamp(files: &ListenerTls) -> Option<Stamp> {
+    files.client_ca_file.as_deref().and_then(Stamp::of)
 }
 
 fn stamps(files: &ListenerTls) -> Stamps {
@@ -308,6 +360,10 @@ mod tests {
         fs::write(dir.path().join("ca.pem"), authority.pem()).unwrap();
         let mut with_clients = files(dir.path());
         with_clients.client_ca_file = Some(dir.path().join("ca.pem"));
-        assert!(acceptor(&with_clients).is_ok());
+        let (_, certificate) = open(&with_clients).unwrap();
+        assert!(!certificate.has_other_authorities());
+        assert!(certificate.check().is_ok() && !certificate.refresh());
+        fs::write(dir.path().join("ca.pem"), "nobody").unwrap();
+        assert!(certificate.has_other_authorities() && certificate.check().is_err());
     }
 }

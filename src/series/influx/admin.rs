@@ -19,7 +19,7 @@ impl InfluxStore {
     /// Whether the server answers; it says no more than that it lives.
     pub(super) async fn check_health(&self) -> Result<(), SeriesError> {
         if self.base.path() != "/" {
-            let request = self.client.get(self.url(&["health"], &[]));
+            let request = self.client().get(self.url(&["health"], &[]));
             let response = request.send().await.map_err(|error| unanswered(&error))?;
             if response.status() == StatusCode::OK {
                 return Ok(());
@@ -57,9 +57,9 @@ impl InfluxStore {
             "org": self.options.org,
             "bucket": self.options.bucket,
             "retentionPeriodSeconds": 0,
-            "token": self.options.token,
+            "token": self.token(),
         });
-        let request = self.client.post(url).json(&body);
+        let request = self.client().post(url).json(&body);
         let response = request.send().await.map_err(|error| unanswered(&error))?;
         if response.status() == StatusCode::CREATED {
             return Ok(());
@@ -127,7 +127,7 @@ impl InfluxStore {
         ]);
         let url = self.url(&["api", "v2", "buckets", &id], &[]);
         let request = self
-            .client
+            .client()
             .patch(url)
             .json(&json!({"retentionRules": rules}));
         let response = request.send().await.map_err(|error| unanswered(&error))?;
@@ -166,7 +166,7 @@ impl InfluxStore {
                 "set-up of InfluxDB needs an address without a path",
             ));
         }
-        influxdb2::ClientBuilder::new(self.base.as_str(), &self.options.org, &self.options.token)
+        influxdb2::ClientBuilder::new(self.base.as_str(), &self.options.org, self.token())
             .build()
             .map_err(|_| SeriesError::stop("no HTTP client for the set-up of InfluxDB"))
     }

@@ -16,6 +16,9 @@ mod admin;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -88,6 +91,13 @@ impl fmt::Debug for InfluxOptions {
 pub struct InfluxStore {
     options: InfluxOptions,
     base: Url,
+    /// Every clone has the same.
+    access: Arc<RwLock<Access>>,
+}
+
+/// The token in force, and the client that sends it.
+struct Access {
+    token: String,
     client: reqwest::Client,
 }
 
@@ -112,28 +122,36 @@ impl InfluxStore {
                     options.url
                 ))
             })?;
-        let mut token = reqwest::header::HeaderValue::from_str(&format!("Token {}", options.token))
-            .map_err(|_| {
-                SeriesError::stop("the InfluxDB token holds characters that no token has")
-            })?;
-        token.set_sensitive(true);
-        let headers = [(reqwest::header::AUTHORIZATION, token)]
-            .into_iter()
-            .collect();
-        let client = reqwest::Client::builder()
-            .default_headers(headers)
-            .timeout(options.timeout)
-            .connect_timeout(options.timeout.min(Duration::from_secs(5)))
-            // A redirected write would become a GET, or carry the token elsewhere.
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| SeriesError::stop(format!("no HTTP client: {}", chain(&error))))?;
+        let access = Arc::new(RwLock::new(Access::new(&options, options.token.clone())?));
         Ok(Self {
             options,
             base,
-            client,
+            access,
         })
+    }
+
+    /// Takes another token from the next request on; what is under way ends with the old one. Tells whether it is another.
+    ///
+    /// # Errors
+    /// [`SeriesError::Stop`] when it cannot stand in a header; the old one holds then.
+    pub fn set_token(&self, token: &str) -> Result<bool, SeriesError> {
+        if self.token() == token {
+            return Ok(false);
+        }
+        let access = Access::new(&self.options, token.to_owned())?;
+        *self.access.write().unwrap_or_else(PoisonError::into_inner) = access;
+        Ok(true)
+    }
+
+    /// The client as of now; connections are shared.
+    fn client(&self) -> reqwest::Client {
+        let access = self.access.read().unwrap_or_else(PoisonError::into_inner);
+        access.client.clone()
+    }
+
+    fn token(&self) -> String {
+        let access = self.access.read().unwrap_or_else(PoisonError::into_inner);
+        access.token.clone()
     }
 
     /// The address of a call.
@@ -146,6 +164,29 @@ impl InfluxStore {
             url.query_pairs_mut().extend_pairs(query);
         }
         url
+    }
+}
+
+impl Access {
+    fn new(options: &InfluxOptions, token: String) -> Result<Self, SeriesError> {
+        let mut header = reqwest::header::HeaderValue::from_str(&format!("Token {token}"))
+            .map_err(|_| {
+                SeriesError::stop("the InfluxDB token holds characters that no token has")
+            })?;
+        header.set_sensitive(true);
+        let headers = [(reqwest::header::AUTHORIZATION, header)]
+            .into_iter()
+            .collect();
+        let client = reqwest::Client::builder()
+            .default_headers(headers)
+            .timeout(options.timeout)
+            .connect_timeout(options.timeout.min(Duration::from_secs(5)))
+            // A redirected write would become a GET, or carry the token elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|error| SeriesError::stop(format!("no HTTP client: {}", chain(&error))))?;
+        Ok(Self { token, client })
     }
 }
 

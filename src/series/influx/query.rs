@@ -254,7 +254,7 @@ impl InfluxStore {
             "dialect": {"header": true, "annotations": ["datatype", "group", "default"]},
         });
         let url = self.url(&["api", "v2", "query"], &[("org", &self.options.org)]);
-        let request = self.client.post(url).json(&body);
+        let request = self.client().post(url).json(&body);
         let response = request.send().await.map_err(|error| unanswered(&error))?;
         if response.status().is_success() {
             return rows(&read_all(response, ANSWER_LIMIT).await?);

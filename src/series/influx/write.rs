@@ -82,7 +82,7 @@ impl InfluxStore {
             ],
         );
         let request = self
-            .client
+            .client()
             .post(url)
             .header(CONTENT_TYPE, "text/plain; charset=utf-8")
             .header(CONTENT_ENCODING, "gzip")

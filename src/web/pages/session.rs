@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::RwLock;
 
 use axum::http::HeaderMap;
 use axum_extra::extract::SignedCookieJar;
@@ -23,6 +24,7 @@ use crate::telemetry::DAY_MS;
 use crate::telemetry::MINUTE_MS;
 use crate::telemetry::Timestamp;
 use crate::web::auth::Caller;
+use crate::web::auth::Tokens;
 
 /// Name of the login's cookie.
 pub(super) const SESSION_COOKIE: &str = "foremend-session";
@@ -40,7 +42,9 @@ const KEY_BYTES: usize = 12;
 /// Signs and reads logins.
 #[derive(Clone)]
 pub(in crate::web) struct Sessions {
-    key: Key,
+    tokens: Tokens,
+    /// What the key was made of, and the key: made anew when the tokens are others.
+    key: Arc<RwLock<(Vec<u8>, Key)>>,
     guesses: Arc<Mutex<BTreeMap<IpAddr, Guesses>>>,
 }
 
@@ -60,21 +64,33 @@ pub(super) struct Session {
 }
 
 impl Sessions {
-    /// `secret` signs the cookies: whoever knows it can log in.
-    pub(in crate::web) fn new(secret: &[u8]) -> Self {
-        let hash = Sha256::new()
-            .chain_update(b"foremend session cookie\n")
-            .chain_update(secret)
-            .finalize();
+    /// The tokens sign the cookies: whoever knows one can log in, and a login ends when they change.
+    pub(in crate::web) fn new(tokens: Tokens) -> Self {
+        let secret = tokens.secret();
+        let key = key_of(&secret);
         Self {
-            key: Key::derive_from(&hash),
+            tokens,
+            key: Arc::new(RwLock::new((secret, key))),
             guesses: Arc::default(),
         }
     }
 
+    fn key(&self) -> Key {
+        let secret = self.tokens.secret();
+        {
+            let known = self.key.read().unwrap_or_else(PoisonError::into_inner);
+            if known.0 == secret {
+                return known.1.clone();
+            }
+        }
+        let key = key_of(&secret);
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = (secret, key.clone());
+        key
+    }
+
     /// The login of a request, when it has one that is not over.
     pub(super) fn read(&self, headers: &HeaderMap, now: Timestamp) -> Option<Session> {
-        let jar = SignedCookieJar::from_headers(headers, self.key.clone());
+        let jar = SignedCookieJar::from_headers(headers, self.key());
         let cookie = jar.get(SESSION_COOKIE)?;
         let (since, name) = cookie.value().split_once('.')?;
         let since = Timestamp::from_ms(since.parse().ok()?);
@@ -99,19 +115,19 @@ impl Sessions {
             .http_only(true)
             .same_site(SameSite::Lax)
             .build();
-        SignedCookieJar::new(self.key.clone()).add(cookie)
+        SignedCookieJar::new(self.key()).add(cookie)
     }
 
     /// A jar that ends a login.
     pub(super) fn end(&self, headers: &HeaderMap) -> SignedCookieJar {
-        SignedCookieJar::from_headers(headers, self.key.clone())
+        SignedCookieJar::from_headers(headers, self.key())
             .remove(Cookie::build(SESSION_COOKIE).path("/"))
     }
 
     /// Bound to the login, so that another site's form cannot know it.
     fn csrf(&self, session: &str) -> String {
         let hash = Sha256::new()
-            .chain_update(self.key.master())
+            .chain_update(self.key().master())
             .chain_update(b"\nform\n")
             .chain_update(session)
             .finalize();
@@ -155,6 +171,14 @@ impl Sessions {
     }
 }
 
+fn key_of(secret: &[u8]) -> Key {
+    let hash = Sha256::new()
+        .chain_update(b"foremend session cookie\n")
+        .chain_update(secret)
+        .finalize();
+    Key::derive_from(&hash)
+}
+
 /// A new idempotency key.
 pub(super) fn random_key() -> String {
     let bytes: [u8; KEY_BYTES] = rand::random();
@@ -180,6 +204,10 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_120);
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
+    fn sessions() -> Sessions {
+        Sessions::new(Tokens::single("admin", "secret"))
+    }
+
     fn cookie_of(sessions: &Sessions, name: &str) -> HeaderMap {
         let response = sessions.begin(name, NOW).into_response();
         let set = response.headers()[header::SET_COOKIE]
@@ -198,18 +226,19 @@ mod tests {
 
     #[test]
     fn a_login_is_read_back_until_it_is_over() {
-        let sessions = Sessions::new(b"secret");
+        let sessions = sessions();
         let headers = cookie_of(&sessions, "admin");
         let session = sessions.read(&headers, NOW + 1).expect("a login");
         assert_eq!(session.name, "admin");
         assert_eq!(sessions.read(&headers, NOW + SESSION_MS), None);
-        assert_eq!(Sessions::new(b"other").read(&headers, NOW), None);
         assert_eq!(sessions.read(&HeaderMap::new(), NOW), None);
+        sessions.tokens.replace(&Tokens::single("admin", "other"));
+        assert_eq!(sessions.read(&headers, NOW), None);
     }
 
     #[test]
     fn a_changed_cookie_is_no_login() {
-        let sessions = Sessions::new(b"secret");
+        let sessions = sessions();
         let headers = cookie_of(&sessions, "agent-1");
         let text = headers[header::COOKIE]
             .to_str()
@@ -224,7 +253,7 @@ mod tests {
 
     #[test]
     fn who_guesses_has_to_pause() {
-        let sessions = Sessions::new(b"secret");
+        let sessions = sessions();
         for left in (0..TRIES).rev() {
             assert_eq!(sessions.pause(PEER, NOW), None);
             assert_eq!(sessions.wrong(PEER, NOW), left);
@@ -236,7 +265,7 @@ mod tests {
 
     #[test]
     fn guessers_are_remembered_up_to_a_limit() {
-        let sessions = Sessions::new(b"secret");
+        let sessions = sessions();
         for n in 0..GUESSERS_LIMIT + 10 {
             let n = u32::try_from(n).expect("a small number");
             let peer = IpAddr::from(u128::from(n).to_be_bytes());

@@ -210,6 +210,25 @@ impl Access {
         })
     }
 
+    /// Whether the users file could be taken up as it is now; changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be read, has a line that says nothing usable, or is gone while its users hold.
+    pub fn check(&self) -> Result<(), AccessError> {
+        let rules = &self.0;
+        let path = &rules.settings.users_file;
+        if UsersFile::read(path)?.is_none() && rules.book().len() > 0 {
+            return Err(AccessError::Absent(path.display().to_string()));
+        }
+        Ok(())
+    }
+
+    /// Takes the users file up now rather than at the next look, and tells whether it had changed. One that cannot be read
+    /// changes nothing and is told in the log.
+    pub fn refresh(&self) -> bool {
+        self.0.look()
+    }
+
     /// Whether a client is let in. May take tens of milliseconds, in which nothing else waits.
     ///
     /// A name and a password are checked against the users file, whatever else the client shows. Without a password its
@@ -341,14 +360,15 @@ impl Rules {
             .ok_or(Denied::BadCredentials)
     }
 
-    /// Reads the users file again if it has changed. One that cannot be read, or is gone, changes nothing.
-    fn look(&self) {
+    /// Reads the users file again if it has changed, and tells whether others hold now. One that cannot be read, or is gone,
+    /// changes nothing.
+    fn look(&self) -> bool {
         let path = &self.settings.users_file;
         let now = Stamp::of(path);
         {
             let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
             if *read == now {
-                return;
+                return false;
             }
             *read = now;
         }
@@ -363,13 +383,16 @@ impl Rules {
                     self.anonymous.change(rights_of_strangers(open));
                 }
                 tracing::info!(file = %path.display(), users, "the users of the MQTT listener have changed");
+                true
             }
             // The door stays as it was: a file that vanished must not open it.
             Ok(None) => {
                 tracing::error!(file = %path.display(), "the users file is gone; the users read before still hold");
+                false
             }
             Err(error) => {
                 tracing::error!(error = %whole(&error), "the users read before still hold");
+                false
             }
         }
     }

@@ -98,6 +98,8 @@ async fn anyone_comes_in_until_there_is_a_first_user() {
     access.0.look();
     assert_eq!(denied(by_nothing(&access).await), Denied::BadCredentials);
     assert!(by_name(&access, "plant", "made up").await.is_ok());
+    let gone = access.check().unwrap_err().to_string();
+    assert!(gone.contains("does not exist"), "{gone}");
 }
 
 #[tokio::test]
@@ -259,7 +261,7 @@ async fn a_broken_file_changes_nothing_and_a_mended_one_holds() {
     let access = Access::open(settings(dir.path())).unwrap();
     let grant = by_name(&access, "plant", "made up").await.unwrap();
     std::fs::write(dir.path().join("users"), "plant broken\n").unwrap();
-    access.0.look();
+    assert!(access.check().is_err() && !access.refresh());
     assert!(grant.may_publish("shop/1"));
     assert!(by_name(&access, "plant", "made up").await.is_ok());
     std::fs::write(
