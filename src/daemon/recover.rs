@@ -176,17 +176,19 @@ impl Unsaved {
         &self.removed
     }
 
-    /// Writes them in one transaction; they hold for this position.
+    /// Writes them in one transaction; they hold for this position. When that fails, they wait on.
     ///
     /// # Errors
-    /// When the file cannot be written; then they wait on.
+    /// When the file cannot be written.
     pub(super) fn save(
-        &self,
+        &mut self,
         checkpoints: &Checkpoints,
         position: Position,
         received_at: Timestamp,
     ) -> Result<(), CheckpointError> {
-        checkpoints.write(position, received_at, &self.changed, &self.removed)
+        checkpoints.write(position, received_at, &self.changed, &self.removed)?;
+        self.saved();
+        Ok(())
     }
 
     /// The file has everything.

@@ -166,9 +166,9 @@ impl Stage {
     }
 
     /// What is to be saved: the rows of the state that changed since the last snapshot that was.
-    pub(super) fn unsaved(&mut self) -> &Unsaved {
+    pub(super) fn unsaved(&mut self) -> &mut Unsaved {
         self.unsaved.take(self.pipeline.take_changed_rows());
-        &self.unsaved
+        &mut self.unsaved
     }
 
     /// The rows are on the disk.

@@ -47,7 +47,7 @@ pub(super) struct Writer {
     /// The position that the next record gets.
     pub(super) next: Position,
     /// A commit that failed and is tried again, before anything else is taken.
-    pub(super) failed: Option<Failed>,
+    pub(super) failed: Option<Unwritten>,
     /// The last commit took so long that it has to be told.
     pub(super) stalled: bool,
 }
@@ -60,8 +60,8 @@ struct Commit {
     dones: Vec<(Position, Done)>,
 }
 
-/// A commit that the disk refused so far.
-pub(super) struct Failed {
+/// A commit that is not on the disk, tried so often in vain.
+pub(super) struct Unwritten {
     commit: Commit,
     attempts: u32,
     /// When it was put together, by the monotonic clock, ms.
@@ -108,32 +108,20 @@ impl Writer {
 
     /// Writes one commit of what waits, or tries once more to write the one that failed; never waits.
     pub(super) fn step(&mut self) -> Step {
-        let Failed {
+        let Some(Unwritten {
             commit,
             attempts,
             began,
-        } = match self.failed.take() {
-            Some(failed) => failed,
-            None => {
-                let appends = self.shared.queue.take();
-                if appends.is_empty() {
-                    return Step::Idle;
-                }
-                let commit = self.put_together(appends);
-                self.rotate_if_due(commit.block.head.received_first);
-                Failed {
-                    commit,
-                    attempts: 0,
-                    began: self.stamper.monotonic_ms(),
-                }
-            }
+        }) = self.failed.take().or_else(|| self.next_commit())
+        else {
+            return Step::Idle;
         };
         if !commit.block.is_empty()
             && let Err(error) = self.try_commit(&commit.block)
         {
             let attempts = attempts + 1;
             let pause = self.refused(&error, attempts);
-            self.failed = Some(Failed {
+            self.failed = Some(Unwritten {
                 commit,
                 attempts,
                 began,
@@ -144,19 +132,34 @@ impl Writer {
             self.went_well(attempts);
             self.stalled |= self.stamper.monotonic_ms() - began >= STALL_MS;
         }
-        let busy = self.finish(commit, Ok(()));
+        let busy = self.finish(commit, &Ok(()));
         Step::Written { busy }
+    }
+
+    /// What waits, as a commit that was not tried yet.
+    fn next_commit(&mut self) -> Option<Unwritten> {
+        let appends = self.shared.queue.take();
+        if appends.is_empty() {
+            return None;
+        }
+        let commit = self.put_together(appends);
+        self.rotate_if_due(commit.block.head.received_first);
+        Some(Unwritten {
+            commit,
+            attempts: 0,
+            began: self.stamper.monotonic_ms(),
+        })
     }
 
     /// The journal closes and the disk refuses: whoever waits for the commit that failed is told.
     fn give_up(&mut self) {
-        if let Some(Failed { commit, .. }) = self.failed.take() {
-            self.finish(commit, Err(AppendError::Closed));
+        if let Some(Unwritten { commit, .. }) = self.failed.take() {
+            self.finish(commit, &Err(AppendError::Closed));
         }
     }
 
     /// Shows what was committed and calls back. Returns whether more came in meanwhile.
-    fn finish(&mut self, commit: Commit, result: Result<(), AppendError>) -> bool {
+    fn finish(&mut self, commit: Commit, result: &Result<(), AppendError>) -> bool {
         let Commit {
             block,
             entries,

@@ -1,6 +1,6 @@
 //! Chance from a seed: the same numbers in every release and on every machine, so that a failing seed stays one.
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// `SplitMix64` (Steele, Lea, Flood 2014).
 pub(super) struct Chance(u64);
 
 impl Chance {

@@ -80,7 +80,7 @@ impl Neighbours {
     }
 
     /// What the settings say.
-    pub(super) fn world(&self) -> World {
+    pub(super) fn world() -> World {
         World {
             settings: Settings::default(),
             zones: ZoneTable::default(),

@@ -97,7 +97,7 @@ impl Process {
         );
         // What the message says to do.
         let pipeline = pipeline.inspect_err(|_| around.state.lose())?;
-        let records = announcement(handle, &pipeline, around.world())?;
+        let records = announcement(handle, &pipeline, Neighbours::world())?;
         let saved = around.series_state.load();
         let saved = saved.map(Understanding::restored).transpose();
         let before = Position(handle.first().0.saturating_sub(1));

@@ -3,6 +3,7 @@
 use super::judge;
 use super::neighbours::Neighbours;
 use super::process::Process;
+use super::publishers::Publisher;
 use super::series::Mood;
 use super::snapshots::SnapshotFault;
 use super::store::StoreFault;
@@ -463,7 +464,7 @@ impl Schedule {
     }
 
     fn is_at_rest(&self) -> bool {
-        let done = self.around.publishers.iter().all(|one| one.is_done());
+        let done = self.around.publishers.iter().all(Publisher::is_done);
         let process = self.process.as_ref();
         done && self.around.store.is_delivered() && process.is_some_and(Process::is_idle)
     }

@@ -366,7 +366,7 @@ impl Reading for ModelReading {
                 .iter()
                 .filter(|row| end.is_none_or(|end| row.head.first < end));
             let first = counting.next()?.clone();
-            let last = counting.last().unwrap_or(&first).clone();
+            let last = counting.next_back().unwrap_or(&first).clone();
             Some((first, last))
         })
     }
