@@ -50,9 +50,13 @@ mod reload;
 
 mod running;
 
+mod saver;
+
 mod series;
 
 mod shared;
+
+mod snapshot;
 
 mod stage;
 

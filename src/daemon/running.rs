@@ -156,12 +156,12 @@ impl Running {
         let parts = Parts {
             journal: journal.clone(),
             store: store.clone(),
-            checkpoints,
             shared: Arc::clone(&shared),
             questions: asked,
             orders: ordered,
         };
-        let mut worker = on_a_thread(shared::PIPELINE, Worker::new(pipeline, parts).run())?;
+        let worker = Worker::new(pipeline, checkpoints, parts)?;
+        let mut worker = on_a_thread(shared::PIPELINE, worker.run())?;
         if !replayed(&shared, announced, &mut worker, stop).await? {
             systemd::stopping();
             orders.send_replace(Orders::Leave);

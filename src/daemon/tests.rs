@@ -268,12 +268,12 @@ async fn run_until_told(dir: &Path, journal: &Journal, order: Orders) {
     let parts = Parts {
         journal: journal.clone(),
         store: store.clone(),
-        checkpoints,
         shared: Arc::new(Shared::new(Metrics::default(), Arc::default(), None)),
         questions,
         orders,
     };
-    Worker::new(pipeline, parts).run().await.unwrap();
+    let worker = Worker::new(pipeline, checkpoints, parts).unwrap();
+    worker.run().await.unwrap();
     store.close().await;
 }
 
@@ -409,7 +409,6 @@ async fn a_worker_that_is_told_to_leave_goes_on_from_there_the_next_time() {
     let parts = Parts {
         journal: journal.clone(),
         store: store.clone(),
-        checkpoints,
         shared,
         questions,
         orders: ordered,
@@ -418,7 +417,8 @@ async fn a_worker_that_is_told_to_leave_goes_on_from_there_the_next_time() {
         processed.changed().await.unwrap();
         orders.send_replace(Orders::Leave);
     };
-    let (ended, ()) = tokio::join!(Worker::new(Pipeline::new(), parts).run(), leave);
+    let worker = Worker::new(Pipeline::new(), checkpoints, parts).unwrap();
+    let (ended, ()) = tokio::join!(worker.run(), leave);
     ended.unwrap();
     store.close().await;
     let saved = Checkpoints::open(&dir.path().join(STATE), journal.id())

@@ -15,6 +15,10 @@ use super::body::Body;
 use super::device::{Device, Head};
 use super::plan::Plan;
 use super::snapshot::Slot;
+use super::squeeze::Squeezer;
+use crate::sweep::Mark;
+use crate::sweep::Sweep;
+use crate::sweep::Swept;
 use crate::telemetry::{DeviceId, Timestamp};
 
 /// Devices that stand open. One that is asked for beyond that takes the place of one that did nothing for long.
@@ -38,6 +42,8 @@ pub(super) struct Devices {
     open_limit: usize,
     /// Devices whose bytes could not be read, which only a fault of our own can cause; they learn anew.
     lost: Vec<DeviceId>,
+    /// What is to be saved.
+    sweep: Sweep<DeviceCopy>,
 }
 
 #[derive(Debug)]
@@ -46,12 +52,27 @@ enum Kept {
     Packed(Packed),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Packed {
     plan: Option<Arc<Plan>>,
-    bytes: Box<[u8]>,
+    /// Shared with a copy that is to be saved.
+    bytes: Arc<[u8]>,
     due: Due,
-    dirty: bool,
+    mark: Mark,
+}
+
+/// A device as it was at a moment, cheap to make: its row is worked out later, on any thread.
+#[derive(Clone, Debug)]
+pub struct DeviceCopy {
+    id: DeviceId,
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Packed(Packed),
+    /// Of one that could not be packed.
+    Row(Vec<u8>),
 }
 
 /// The content of a packed device; limits follow from its identity.
@@ -83,11 +104,13 @@ impl Devices {
             open: VecDeque::new(),
             open_limit: open_limit.max(1),
             lost: Vec::new(),
+            sweep: Sweep::default(),
         }
     }
 
-    /// The device, opened.
+    /// The device, opened; the only way to change one.
     pub(super) fn get_mut(&mut self, id: &DeviceId) -> Option<&mut Device> {
+        self.before_change(id);
         match self.by_id.get(id)? {
             Kept::Open(_) => {}
             Kept::Packed(_) => self.open(id),
@@ -129,6 +152,7 @@ impl Devices {
     /// Adds a device, or takes the place of the one of that name.
     pub(super) fn insert(&mut self, device: Device) {
         let id = device.id.clone();
+        self.before_change(&id);
         self.make_room();
         if !matches!(self.by_id.get(&id), Some(Kept::Open(_))) {
             self.open.push_back(id.clone());
@@ -139,9 +163,11 @@ impl Devices {
     /// Takes a device out; when it was due.
     pub(super) fn remove(&mut self, id: &DeviceId) -> Option<Due> {
         let due = *self.due_mut(id)?;
+        self.before_change(id);
         if let Some(Kept::Open(_)) = self.by_id.remove(id) {
             self.open.retain(|open| open != id);
         }
+        self.sweep.forget(id);
         Some(due)
     }
 
@@ -161,28 +187,19 @@ impl Devices {
             .map(move |(id, kept)| (id, Self::look_at(id, kept, &look)))
     }
 
-    /// Notes that the row of a device must be saved; `true` when that was not so before.
-    pub(super) fn soil(&mut self, id: &DeviceId) -> bool {
-        let dirty = match self.by_id.get_mut(id) {
-            Some(Kept::Open(device)) => &mut device.dirty,
-            Some(Kept::Packed(packed)) => &mut packed.dirty,
-            None => return false,
+    /// Notes that the row of a device must be saved.
+    pub(super) fn soil(&mut self, id: &DeviceId) {
+        let mark = match self.by_id.get_mut(id) {
+            Some(Kept::Open(device)) => &mut device.mark,
+            Some(Kept::Packed(packed)) => &mut packed.mark,
+            None => return,
         };
-        !std::mem::replace(dirty, true)
+        self.sweep.soil(mark, id);
     }
 
-    /// The row of a device, to be saved.
-    pub(super) fn row(&mut self, id: &DeviceId) -> Option<Vec<u8>> {
-        match self.by_id.get_mut(id)? {
-            Kept::Open(device) => {
-                device.dirty = false;
-                Some(device.save())
-            }
-            Kept::Packed(packed) => {
-                packed.dirty = false;
-                Some(packed.unpack(id).0.save())
-            }
-        }
+    /// A row of the snapshot under way is not handed out yet.
+    pub(super) fn is_left(&self) -> bool {
+        self.sweep.is_left()
     }
 
     /// Devices that were lost since the last call.
@@ -225,6 +242,53 @@ impl Devices {
     }
 }
 
+impl Swept for Devices {
+    type Copy = DeviceCopy;
+
+    fn sweep(&mut self) -> &mut Sweep<DeviceCopy> {
+        &mut self.sweep
+    }
+
+    fn mark(&mut self, device: &DeviceId) -> Option<&mut Mark> {
+        self.by_id.get_mut(device).map(|kept| match kept {
+            Kept::Open(device) => &mut device.mark,
+            Kept::Packed(packed) => &mut packed.mark,
+        })
+    }
+
+    fn copy(&self, device: &DeviceId) -> Option<DeviceCopy> {
+        let form = match self.by_id.get(device)? {
+            Kept::Open(device) => Packed::of(device).map_or_else(
+                || Form::Row(device.save(&mut Squeezer::default())),
+                Form::Packed,
+            ),
+            Kept::Packed(packed) => Form::Packed(packed.clone()),
+        };
+        let id = device.clone();
+        Some(DeviceCopy { id, form })
+    }
+}
+
+impl DeviceCopy {
+    /// The device's row, as it is saved: some hundred microseconds.
+    #[must_use]
+    pub fn row(self, squeezer: &mut Squeezer) -> Vec<u8> {
+        match self.form {
+            Form::Packed(packed) => packed.unpack(&self.id).0.save(squeezer),
+            Form::Row(row) => row,
+        }
+    }
+
+    /// Bytes that it takes, about.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match &self.form {
+            Form::Packed(packed) => packed.bytes.len(),
+            Form::Row(row) => row.len(),
+        }
+    }
+}
+
 impl Packed {
     /// The device in few bytes; `None` when it cannot be written, which plain lists and numbers always can.
     fn of(device: &Device) -> Option<Self> {
@@ -236,9 +300,9 @@ impl Packed {
         Some(Self {
             plan: device.plan.clone(),
             // Not squeezed: that takes ten times as long, which a fleet of thousands that all speak every second has not.
-            bytes: postcard::to_stdvec(&content).ok()?.into_boxed_slice(),
+            bytes: postcard::to_stdvec(&content).ok()?.into(),
             due: device.due,
-            dirty: device.dirty,
+            mark: device.mark,
         })
     }
 
@@ -259,7 +323,7 @@ impl Packed {
         }
         device.plan.clone_from(&self.plan);
         device.due = self.due;
-        device.dirty = self.dirty;
+        device.mark = self.mark;
         (device, whole)
     }
 }

@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::body::Body;
 use super::device::{Device, Head};
 use super::plan::Plan;
-use super::squeeze::{expand, squeeze};
+use super::squeeze::{Squeezer, expand};
 use crate::profile::RuleState;
 use crate::telemetry::DeviceId;
 
@@ -79,16 +80,28 @@ fn sum(bytes: &[u8]) -> u64 {
 }
 
 impl Device {
-    /// The device's row.
-    pub(super) fn save(&self) -> Vec<u8> {
-        let slots = match &self.plan {
-            Some(plan) => slots(plan, &self.body),
-            None => self.loose.clone(),
-        };
-        let mut bytes = FORMAT.to_le_bytes().to_vec();
+    /// The device's row: the format, and squeezed the checksum of the head, the head and the slots.
+    pub(super) fn save(&self, squeezer: &mut Squeezer) -> Vec<u8> {
+        let mut content = Vec::new();
         let head = encode(&self.head);
-        bytes.extend(squeeze(&encode(&(sum(&head), head, slots))));
-        bytes
+        append(&mut content, &(sum(&head), head));
+        if let Some(plan) = &self.plan {
+            // As a list of slots is encoded, without making one: how many there are, then one after the other.
+            let (mut count, mut slots) = (0_usize, Vec::new());
+            each_slot(plan, &self.body, |kind, hash, name, bytes| {
+                count += 1;
+                append(&mut slots, &(kind, hash, name, bytes.len()));
+                slots.extend_from_slice(bytes);
+                append(&mut slots, &sum(bytes));
+            });
+            append(&mut content, &count);
+            content.extend_from_slice(&slots);
+        } else {
+            append(&mut content, &self.loose);
+        }
+        let mut row = FORMAT.to_le_bytes().to_vec();
+        squeezer.squeeze(&content, &mut row);
+        row
     }
 
     /// Reads a row. Slots wait for their rules where there are none.
@@ -190,39 +203,88 @@ fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_stdvec(value).unwrap_or_default()
 }
 
+/// Encodes at the end of a buffer; writing into one cannot fail.
+fn append<T: Serialize + ?Sized>(onto: &mut Vec<u8>, value: &T) {
+    struct Onto<'a>(&'a mut Vec<u8>);
+    impl Flavor for Onto<'_> {
+        type Output = ();
+
+        fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
+            self.0.extend_from_slice(data);
+            Ok(())
+        }
+
+        fn try_push(&mut self, data: u8) -> postcard::Result<()> {
+            self.0.push(data);
+            Ok(())
+        }
+
+        fn finalize(self) -> postcard::Result<()> {
+            Ok(())
+        }
+    }
+    let before = onto.len();
+    if postcard::serialize_with_flavor(value, Onto(onto)).is_err() {
+        // Were it to fail, the slot would be unreadable and learn anew.
+        onto.truncate(before);
+    }
+}
+
 fn slots(plan: &Plan, body: &Body) -> Vec<Slot> {
-    let program = &plan.program;
     let mut slots = Vec::new();
-    let mut add = |kind, hash, name: Option<&smol_str::SmolStr>, bytes: Vec<u8>| {
+    each_slot(plan, body, |kind, hash, name, bytes| {
         slots.push(Slot {
             kind,
             hash,
             name: name.cloned(),
-            sum: sum(&bytes),
-            bytes,
+            sum: sum(bytes),
+            bytes: bytes.to_vec(),
         });
-    };
+    });
+    slots
+}
+
+/// Gives each slot's kind, hash, name and state, in the order of the rules.
+fn each_slot(
+    plan: &Plan,
+    body: &Body,
+    mut give: impl FnMut(SlotKind, u64, Option<&smol_str::SmolStr>, &[u8]),
+) {
+    let program = &plan.program;
+    let mut bytes = Vec::new();
     for (rule, state) in program.signals.iter().zip(&body.signals) {
-        add(SlotKind::Signal, rule.hash, None, encode(state));
+        give(SlotKind::Signal, rule.hash, None, anew(&mut bytes, state));
     }
     for (rule, state) in program.events.iter().zip(&body.events) {
-        add(SlotKind::Event, 0, Some(&rule.path), encode(state));
+        give(
+            SlotKind::Event,
+            0,
+            Some(&rule.path),
+            anew(&mut bytes, state),
+        );
     }
     for (rule, state) in program.sessions.iter().zip(&body.sessions) {
-        add(SlotKind::Session, rule.hash, None, encode(state));
+        give(SlotKind::Session, rule.hash, None, anew(&mut bytes, state));
     }
     for (rule, state) in program.derives.iter().zip(&body.derives) {
-        add(SlotKind::Derive, rule.hash, None, encode(state));
+        give(SlotKind::Derive, rule.hash, None, anew(&mut bytes, state));
     }
     for (rule, state) in program.nodes.iter().zip(&body.nodes) {
-        add(SlotKind::Node, rule.hash, None, encode(state));
+        give(SlotKind::Node, rule.hash, None, anew(&mut bytes, state));
     }
     for (rule, state) in program.faults.iter().zip(&body.faults) {
         if rule.state != RuleState::Off {
-            add(SlotKind::Fault, rule.hash, Some(&rule.name), encode(state));
+            let bytes = anew(&mut bytes, state);
+            give(SlotKind::Fault, rule.hash, Some(&rule.name), bytes);
         }
     }
-    slots
+}
+
+/// The value's bytes, in place of what the buffer held.
+fn anew<'a, T: Serialize>(buffer: &'a mut Vec<u8>, value: &T) -> &'a [u8] {
+    buffer.clear();
+    append(buffer, value);
+    buffer
 }
 
 /// Where the next slot of each kind is expected: slots are written in the order of the rules.

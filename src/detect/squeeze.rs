@@ -12,19 +12,43 @@ const PLAIN: u8 = 0;
 /// What stands in front: compressed bytes.
 const ZSTD: u8 = 1;
 
-/// The bytes, smaller if they can be.
-pub(super) fn squeeze(bytes: &[u8]) -> Vec<u8> {
-    match zstd::bulk::compress(bytes, LEVEL) {
-        Ok(mut small) if small.len() < bytes.len() => {
-            small.insert(0, ZSTD);
-            small
+/// Makes bytes smaller, one piece after the other; what it keeps between them is room to work in, and changes no result.
+#[derive(Default)]
+pub struct Squeezer {
+    zstd: Option<zstd::bulk::Compressor<'static>>,
+    small: Vec<u8>,
+}
+
+impl Squeezer {
+    /// Appends the bytes, smaller if they can be.
+    pub(super) fn squeeze(&mut self, bytes: &[u8], onto: &mut Vec<u8>) {
+        if let Some(small) = self.compressed(bytes)
+            && small.len() < bytes.len()
+        {
+            onto.push(ZSTD);
+            onto.extend_from_slice(small);
+        } else {
+            onto.push(PLAIN);
+            onto.extend_from_slice(bytes);
         }
-        Ok(_) | Err(_) => {
-            let mut plain = Vec::with_capacity(bytes.len() + 1);
-            plain.push(PLAIN);
-            plain.extend_from_slice(bytes);
-            plain
+    }
+
+    fn compressed(&mut self, bytes: &[u8]) -> Option<&[u8]> {
+        if self.zstd.is_none() {
+            self.zstd = zstd::bulk::Compressor::new(LEVEL).ok();
         }
+        self.small.clear();
+        self.small
+            .reserve(zstd::zstd_safe::compress_bound(bytes.len()));
+        let zstd = self.zstd.as_mut()?;
+        zstd.compress_to_buffer(bytes, &mut self.small).ok()?;
+        Some(&self.small)
+    }
+}
+
+impl std::fmt::Debug for Squeezer {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Squeezer").finish_non_exhaustive()
     }
 }
 
@@ -44,13 +68,24 @@ pub(super) fn expand(bytes: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn squeezed(squeezer: &mut Squeezer, bytes: &[u8]) -> Vec<u8> {
+        let mut onto = Vec::new();
+        squeezer.squeeze(bytes, &mut onto);
+        onto
+    }
+
     #[test]
     fn what_comes_back_is_what_went_in() {
         let long = vec![1; 100_000];
-        for bytes in [vec![], vec![7], long.clone(), (0..=255).collect()] {
-            assert_eq!(expand(&squeeze(&bytes)).as_ref(), Some(&bytes));
+        let mixed: Vec<u8> = (0..60_000_u32).map(|n| (n * n / 700 % 251) as u8).collect();
+        let mut one = Squeezer::default();
+        for bytes in [vec![], vec![7], long.clone(), (0..=255).collect(), mixed] {
+            let small = squeezed(&mut one, &bytes);
+            assert_eq!(expand(&small).as_ref(), Some(&bytes));
+            // The same bytes give the same row, whatever was squeezed before.
+            assert_eq!(small, squeezed(&mut Squeezer::default(), &bytes));
         }
-        assert!(squeeze(&long).len() < 1_000);
+        assert!(squeezed(&mut one, &long).len() < 1_000);
         for strange in [&[][..], &[2, 3][..], &[ZSTD, 1, 2, 3][..]] {
             assert_eq!(expand(strange), None);
         }

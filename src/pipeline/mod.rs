@@ -11,6 +11,7 @@
 mod controls;
 mod effects;
 mod presence;
+mod snapshot;
 mod state;
 
 #[cfg(test)]
@@ -47,6 +48,7 @@ use crate::telemetry::Timestamp;
 use crate::telemetry::ZoneTable;
 
 pub use effects::{Answer, Counts, Effects, Presence, Rejected, Standing};
+pub use snapshot::{RowMaker, TakenRow};
 pub use state::{Part, StateError, StateRow};
 
 use presence::Presences;

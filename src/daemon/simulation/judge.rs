@@ -11,7 +11,7 @@ use super::snapshots::Rows;
 use super::store::ModelStore;
 use crate::daemon::effects::StoreBatch;
 use crate::daemon::effects::point_of;
-use crate::daemon::recover::Unsaved;
+use crate::daemon::recover;
 use crate::daemon::understanding::Understanding;
 use crate::journal::simulated::SteppedJournal;
 use crate::pipeline::Effects;
@@ -92,12 +92,10 @@ fn pipeline(around: &Neighbours) -> ModelStore {
         Some(pipeline.position()),
         "the last snapshot"
     );
-    let mut unsaved = Unsaved::default();
-    unsaved.take(pipeline.take_changed_rows());
-    let rows: Rows = unsaved
-        .changed()
-        .iter()
-        .map(|row| ((row.part, row.key.clone()), row.bytes.clone()))
+    let (changed, _) = recover::in_file(pipeline.take_changed_rows());
+    let rows: Rows = changed
+        .into_iter()
+        .map(|row| ((row.part, row.key), row.bytes))
         .collect();
     let saved = around.state.rows().expect("a snapshot");
     assert!(

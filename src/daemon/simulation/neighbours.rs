@@ -14,6 +14,7 @@ use super::series::ModelSeries;
 use super::snapshots::ModelSnapshots;
 use super::store::ModelStore;
 use crate::daemon::announce::World;
+use crate::daemon::snapshot::Limits;
 use crate::journal::Journal;
 use crate::journal::JournalOptions;
 use crate::journal::simulated::ModelClock;
@@ -95,6 +96,16 @@ impl Neighbours {
     /// Entries of a batch at most, small enough that batches differ.
     pub(super) fn batch_entries(&mut self) -> usize {
         1 + self.chance.below(12)
+    }
+
+    /// Few rows of a snapshot at once and little room for those that wait, so that everything waits for everything.
+    pub(super) fn limits(&mut self) -> Limits {
+        Limits {
+            rows: 1 + self.chance.below(3),
+            entries: 1 + self.chance.below(4),
+            ahead: *self.chance.of(&[1, 1_000, 1 << 20]),
+            held: *self.chance.of(&[1_000, 8_000, 1 << 20]),
+        }
     }
 
     /// Someone read entries, which are therefore durable.
