@@ -195,3 +195,89 @@ impl Snapshots {
         self.phase = Phase::Idle;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Timestamp;
+
+    const LIMITS: Limits = Limits {
+        rows: 5,
+        entries: 3,
+        ahead: 100,
+        held: 300,
+    };
+
+    fn place(position: u64) -> Place {
+        Place {
+            position: Position(position),
+            received_at: Timestamp::from_ms(0),
+        }
+    }
+
+    fn begun() -> Snapshots {
+        let mut snapshots = Snapshots::new(LIMITS, Position(0), 0);
+        snapshots.want(0, Position(7));
+        snapshots.begun(place(7));
+        snapshots
+    }
+
+    #[test]
+    fn slices_wait_first_and_only_then_the_path() {
+        let mut snapshots = begun();
+        assert_eq!(snapshots.slice(false), Some(5));
+        snapshots.handed(99);
+        assert_eq!(snapshots.slice(false), None, "a batch is next");
+        assert_eq!(snapshots.slice(true), Some(5), "there is none");
+        snapshots.stepped();
+        assert_eq!(snapshots.slice(false), Some(5));
+        snapshots.handed(1);
+        assert_eq!(snapshots.slice(true), None, "there is no room");
+        snapshots.stepped();
+        assert_eq!(snapshots.slice(true), Some(0), "what was copied goes on");
+        snapshots.handed(199);
+        assert!(!snapshots.is_too_far_ahead());
+        snapshots.handed(1);
+        assert!(snapshots.is_too_far_ahead());
+        snapshots.absorbed(201);
+        assert!(!snapshots.is_too_far_ahead());
+        assert_eq!(snapshots.slice(true), Some(5), "there is room again");
+    }
+
+    #[test]
+    fn the_next_one_waits_as_long_as_the_one_before_took() {
+        let mut snapshots = begun();
+        snapshots.closed(place(7));
+        assert!(!snapshots.is_due(70_000, Position(300_000)), "under way");
+        snapshots.saved(70_000);
+        assert_eq!(snapshots.position(), Position(7));
+        assert!(!snapshots.is_due(70_000, Position(300_000)), "not told yet");
+        snapshots.based();
+        assert!(!snapshots.is_due(139_999, Position(300_000)));
+        assert!(snapshots.is_due(140_000, Position(8)));
+    }
+
+    #[test]
+    fn after_many_entries_it_is_sooner_but_not_while_the_disk_refuses() {
+        let mut snapshots = begun();
+        snapshots.closed(place(7));
+        snapshots.saved(10);
+        snapshots.based();
+        assert!(!snapshots.is_due(1_000, Position(200_006)));
+        assert!(snapshots.is_due(1_000, Position(200_007)));
+        snapshots.want(1_000, Position(200_007));
+        snapshots.begun(place(200_007));
+        snapshots.refused(2_000);
+        assert!(!snapshots.is_saved());
+        assert_eq!(snapshots.position(), Position(7));
+        assert!(!snapshots.is_due(31_999, Position(500_000)));
+        assert!(snapshots.is_due(32_000, Position(200_008)));
+    }
+
+    #[test]
+    fn nothing_new_begins_no_snapshot() {
+        let mut snapshots = Snapshots::new(LIMITS, Position(7), 0);
+        snapshots.want(0, Position(7));
+        assert_eq!(snapshots.phase(), Phase::Idle);
+    }
+}

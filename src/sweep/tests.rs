@@ -80,7 +80,7 @@ fn what_is_handed_out_is_as_it_was_when_the_snapshot_began() {
         };
         let (mut numbers, mut file) = (Numbers::default(), BTreeMap::new());
         for round in 0..20 {
-            let mut change = |numbers: &mut Numbers, roll: &mut dyn FnMut(u64) -> u64| {
+            let change = |numbers: &mut Numbers, roll: &mut dyn FnMut(u64) -> u64| {
                 let device = name(roll(8));
                 if roll(4) == 0 {
                     numbers.forget(&device);
