@@ -226,3 +226,82 @@ impl Drop for SaverThread {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::pipeline::Pipeline;
+    use crate::telemetry::Position;
+    use crate::telemetry::Timestamp;
+
+    /// However slow the machine is.
+    const LIMIT: Duration = Duration::from_mins(2);
+
+    fn place(position: u64) -> Place {
+        Place {
+            position: Position(position),
+            received_at: Timestamp::from_ms(0),
+        }
+    }
+
+    async fn outcome(saver: &SaverThread) -> anyhow::Result<()> {
+        let ended = async {
+            loop {
+                let progress = saver.progress();
+                if let Some(outcome) = progress.outcome {
+                    return outcome;
+                }
+                saver.news().await;
+            }
+        };
+        let in_time = tokio::time::timeout(LIMIT, ended).await;
+        in_time.expect("something becomes of it")
+    }
+
+    fn position(state: &std::path::Path) -> Option<Position> {
+        let loaded = Checkpoints::open(state, "journal").unwrap().load().unwrap();
+        loaded.map(|loaded| loaded.position)
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_is_on_the_disk_when_that_is_told_and_not_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        let saver = SaverThread::start(Checkpoints::open(&state, "journal").unwrap()).unwrap();
+        let rows = || Order::Rows(Pipeline::new().begin_snapshot());
+        for order in [Order::Begin, rows(), Order::Commit(place(7))] {
+            assert_eq!(position(&state), None);
+            saver.order(order);
+        }
+        outcome(&saver).await.unwrap();
+        assert_eq!(position(&state), Some(Position(7)));
+        saver.order(Order::Begin);
+        saver.order(rows());
+        drop(saver);
+        assert_eq!(position(&state), Some(Position(7)), "never committed");
+    }
+
+    #[tokio::test]
+    async fn what_the_disk_refused_is_told_once_and_the_next_snapshot_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        let saver = SaverThread::start(Checkpoints::open(&state, "journal").unwrap()).unwrap();
+        let rows = || Order::Rows(Pipeline::new().begin_snapshot());
+        let elsewhere = rusqlite::Connection::open(&state).unwrap();
+        let rename = |sql: &str| elsewhere.execute_batch(sql).unwrap();
+        rename("ALTER TABLE rows RENAME TO hidden");
+        for order in [Order::Begin, rows(), rows(), Order::Commit(place(7))] {
+            saver.order(order);
+        }
+        let error = outcome(&saver).await.expect_err("there is no table");
+        assert!(format!("{error:#}").contains("rows"), "{error:#}");
+        rename("ALTER TABLE hidden RENAME TO rows");
+        for order in [Order::Begin, rows(), Order::Commit(place(8))] {
+            saver.order(order);
+        }
+        outcome(&saver).await.unwrap();
+        assert_eq!(position(&state), Some(Position(8)));
+    }
+}

@@ -142,7 +142,9 @@ impl Worker {
             if orders != Orders::Work && !awaits {
                 break;
             }
-            self.tick_if_due();
+            if !awaits {
+                self.tick_if_due();
+            }
             let look = self.until_next_look();
             let question = tokio::select! {
                 changed = durable.changed(), if !awaits => {

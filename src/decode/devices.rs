@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::duplicates::Counters;
 use super::snapshot::write;
 use crate::sweep::Mark;
+use crate::sweep::Marked;
 use crate::sweep::Sweep;
 use crate::sweep::Swept;
 use crate::telemetry::{DeviceId, RejectReason, Rejection, SECOND_MS, Timestamp};
@@ -90,8 +91,10 @@ impl Swept for Devices {
         self.by_id.get_mut(device).map(|known| &mut known.mark)
     }
 
-    fn copy(&self, device: &DeviceId) -> Option<Arc<[u8]>> {
-        self.by_id.get(device).map(|known| write(known).into())
+    fn copy_marked(&mut self, device: &DeviceId, marked: Marked) -> Option<Arc<[u8]>> {
+        let known = self.by_id.get_mut(device)?;
+        let is_wanted = marked.take(&mut known.mark);
+        is_wanted.then(|| write(known).into())
     }
 }
 

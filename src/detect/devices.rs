@@ -17,6 +17,7 @@ use super::plan::Plan;
 use super::snapshot::Slot;
 use super::squeeze::Squeezer;
 use crate::sweep::Mark;
+use crate::sweep::Marked;
 use crate::sweep::Sweep;
 use crate::sweep::Swept;
 use crate::telemetry::{DeviceId, Timestamp};
@@ -256,16 +257,20 @@ impl Swept for Devices {
         })
     }
 
-    fn copy(&self, device: &DeviceId) -> Option<DeviceCopy> {
-        let form = match self.by_id.get(device)? {
-            Kept::Open(device) => Packed::of(device).map_or_else(
-                || Form::Row(device.save(&mut Squeezer::default())),
-                Form::Packed,
-            ),
-            Kept::Packed(packed) => Form::Packed(packed.clone()),
+    fn copy_marked(&mut self, device: &DeviceId, marked: Marked) -> Option<DeviceCopy> {
+        let form = match self.by_id.get_mut(device)? {
+            Kept::Open(device) => marked.take(&mut device.mark).then(|| {
+                Packed::of(device).map_or_else(
+                    || Form::Row(device.save(&mut Squeezer::default())),
+                    Form::Packed,
+                )
+            }),
+            Kept::Packed(packed) => marked
+                .take(&mut packed.mark)
+                .then(|| Form::Packed(packed.clone())),
         };
         let id = device.clone();
-        Some(DeviceCopy { id, form })
+        form.map(|form| DeviceCopy { id, form })
     }
 }
 

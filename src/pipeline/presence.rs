@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::effects::Presence;
 use super::effects::Standing;
 use crate::sweep::Mark;
+use crate::sweep::Marked;
 use crate::sweep::Sweep;
 use crate::sweep::Swept;
 use crate::telemetry::DeviceId;
@@ -320,10 +321,13 @@ impl Swept for Presences {
             .map(|tracked| &mut tracked.mark)
     }
 
-    fn copy(&self, device: &DeviceId) -> Option<Arc<[u8]>> {
-        let tracked = self.devices.get(device)?;
-        let row = postcard::to_extend(tracked, vec![FORMAT]);
-        Some(row.expect("plain values in memory always serialise").into())
+    fn copy_marked(&mut self, device: &DeviceId, marked: Marked) -> Option<Arc<[u8]>> {
+        let tracked = self.devices.get_mut(device)?;
+        let is_wanted = marked.take(&mut tracked.mark);
+        is_wanted.then(|| {
+            let row = postcard::to_extend(tracked, vec![FORMAT]);
+            row.expect("plain values in memory always serialise").into()
+        })
     }
 }
 

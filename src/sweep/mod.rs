@@ -85,8 +85,30 @@ impl<C> Sweep<C> {
         self.under_way
     }
 
-    const fn is_marked(&self, mark: Mark) -> bool {
-        self.under_way && mark.0 != 0 && mark.0 != self.next
+    const fn marked(&self) -> Marked {
+        Marked {
+            under_way: self.under_way,
+            next: self.next,
+        }
+    }
+}
+
+/// Which marks are those of the snapshot under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Marked {
+    under_way: bool,
+    next: u32,
+}
+
+impl Marked {
+    /// Takes the mark away if it is one of them; true when it was.
+    #[must_use]
+    pub fn take(self, mark: &mut Mark) -> bool {
+        let is_marked = self.under_way && mark.0 != 0 && mark.0 != self.next;
+        if is_marked {
+            *mark = Mark::default();
+        }
+        is_marked
     }
 }
 
@@ -101,8 +123,8 @@ pub trait Swept {
     /// The mark of a device; `None` when it is not there.
     fn mark(&mut self, device: &DeviceId) -> Option<&mut Mark>;
 
-    /// The device as it is now.
-    fn copy(&self, device: &DeviceId) -> Option<Self::Copy>;
+    /// The device as it is now, if [`Marked::take`] says of its mark that it is wanted.
+    fn copy_marked(&mut self, device: &DeviceId, marked: Marked) -> Option<Self::Copy>;
 
     /// Marks what changed since the last call; returns the devices whose rows go. One that is under way comes to nothing.
     fn begin_sweep(&mut self) -> Vec<DeviceId> {
@@ -121,10 +143,10 @@ pub trait Swept {
 
     /// To be asked before a device changes or goes: one that is marked is copied first.
     fn before_change(&mut self, device: &DeviceId) {
-        if !self.sweep().under_way {
-            return;
-        }
-        if let Some(copy) = self.unmark(device) {
+        let marked = self.sweep().marked();
+        if marked.under_way
+            && let Some(copy) = self.copy_marked(device, marked)
+        {
             self.sweep().copies.push((device.clone(), copy));
         }
     }
@@ -139,24 +161,12 @@ pub trait Swept {
             };
             sweep.looked_at += 1;
             *limit -= 1;
-            if let Some(copy) = self.unmark(&device) {
+            let marked = sweep.marked();
+            if let Some(copy) = self.copy_marked(&device, marked) {
                 slice.push((device, copy));
             }
         }
         slice
-    }
-
-    /// The copy of a device if it is marked, which it no longer is.
-    fn unmark(&mut self, device: &DeviceId) -> Option<Self::Copy> {
-        let mark = *self.mark(device)?;
-        if !self.sweep().is_marked(mark) {
-            return None;
-        }
-        let copy = self.copy(device);
-        if let Some(mark) = self.mark(device) {
-            *mark = Mark::default();
-        }
-        copy
     }
 
     /// The snapshot under way is on the disk.

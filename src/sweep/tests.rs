@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Mark;
+use super::Marked;
 use super::Sweep;
 use super::Swept;
 use crate::telemetry::DeviceId;
@@ -24,8 +25,9 @@ impl Swept for Numbers {
         self.by_id.get_mut(device).map(|(_, mark)| mark)
     }
 
-    fn copy(&self, device: &DeviceId) -> Option<u64> {
-        self.by_id.get(device).map(|(number, _)| *number)
+    fn copy_marked(&mut self, device: &DeviceId, marked: Marked) -> Option<u64> {
+        let (number, mark) = self.by_id.get_mut(device)?;
+        marked.take(mark).then_some(*number)
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::chance::Chance;
+use super::judge::Uninterrupted;
 use super::process::Placed;
 use super::publishers::Publisher;
 use super::series::ModelSeries;
@@ -49,6 +50,7 @@ pub(super) struct Neighbours {
     /// Every entry that anybody ever read, by position, the first at index 0.
     pub(super) seen: Vec<Entry>,
     pub(super) max_bytes: u64,
+    uninterrupted: Uninterrupted,
 }
 
 impl Neighbours {
@@ -65,6 +67,7 @@ impl Neighbours {
             placed: Arc::default(),
             seen: Vec::new(),
             max_bytes: AMPLE_BYTES,
+            uninterrupted: Uninterrupted::default(),
             clock,
         }
     }
@@ -174,6 +177,15 @@ impl Neighbours {
                 "records that were told position {last} do not lie there"
             );
         }
+    }
+
+    /// A snapshot may have been written.
+    pub(super) fn check_snapshot(&mut self) {
+        assert!(
+            self.state.position() <= Some(self.store.position()),
+            "the snapshot is ahead of the store"
+        );
+        self.uninterrupted.check(&self.state, &self.seen);
     }
 
     /// The worker told what a batch brought.

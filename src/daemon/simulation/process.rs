@@ -209,12 +209,9 @@ impl Process {
             return;
         };
         let news = self.saver.take(order, &mut around.state);
-        assert!(
-            around.state.position() <= Some(around.store.position()),
-            "the snapshot is ahead of the store"
-        );
         self.progress.absorbed += news.absorbed;
         if news.outcome.is_some() {
+            around.check_snapshot();
             assert!(self.progress.outcome.is_none(), "two outcomes at once");
             self.progress.outcome = news.outcome;
         }
