@@ -184,7 +184,6 @@ fn message(at_ms: i64, second: u32, device: u32) -> RawMessage {
 struct Fleet {
     pipeline: Pipeline,
     position: u64,
-    devices: u32,
     decoded: u64,
     /// MiB resident before the first device.
     empty: f64,
@@ -223,7 +222,6 @@ impl Fleet {
         let mut fleet = Self {
             pipeline: Pipeline::new(),
             position: 0,
-            devices,
             decoded: 0,
             empty: 0.0,
             next: (1, START_MS),

@@ -129,7 +129,8 @@ impl Saver {
             Order::Rows(rows) => {
                 progress.absorbed = rows.iter().map(TakenRow::size).sum();
                 let rows = rows.into_iter();
-                let rows = rows.map(|row| row.into_row(&mut self.maker)).collect();
+                let rows: Option<_> = rows.map(|row| row.into_row(&mut self.maker)).collect();
+                let rows = rows.context("there is no memory to make a row")?;
                 let (changed, removed) = recover::in_file(rows);
                 file.put(&changed, &removed)?;
             }

@@ -1,20 +1,16 @@
 //! All devices by name: those at work stand open, the others are packed into a few bytes each.
 //!
 //! What a device remembers is a tree of lists; in memory it takes many times what its numbers need. Most devices of a large fleet
-//! say something once a minute at most, so only the last few thousand that did anything are kept open. Leaves to `snapshot` what
-//! is written to disk. Invariant: packing changes nothing: what is unpacked is what was packed, bit for bit, and when a device
-//! is due is known without unpacking it.
+//! say something once a minute at most, so only the last few thousand that did anything are kept open. A packed device is just what
+//! its row on disk is, so that neither a start nor a snapshot has to unpack it. Leaves to `snapshot` what the bytes are. Invariant:
+//! packing changes nothing: what is unpacked is what was packed, bit for bit, and when a device is due is known without unpacking it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::body::Body;
 use super::device::{Device, Head};
 use super::plan::Plan;
-use super::snapshot::Slot;
 use super::squeeze::Squeezer;
 use crate::sweep::Mark;
 use crate::sweep::Marked;
@@ -43,6 +39,7 @@ pub(super) struct Devices {
     open_limit: usize,
     /// Devices whose bytes could not be read, which only a fault of our own can cause; they learn anew.
     lost: Vec<DeviceId>,
+    squeezer: Squeezer,
     /// What is to be saved.
     sweep: Sweep<DeviceCopy>,
 }
@@ -53,42 +50,25 @@ enum Kept {
     Packed(Packed),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Packed {
     plan: Option<Arc<Plan>>,
-    /// Shared with a copy that is to be saved.
-    bytes: Arc<[u8]>,
+    /// Its row.
+    bytes: Box<[u8]>,
     due: Due,
     mark: Mark,
+    frozen: bool,
 }
 
 /// A device as it was at a moment, cheap to make: its row is worked out later, on any thread.
 #[derive(Clone, Debug)]
-pub struct DeviceCopy {
-    id: DeviceId,
-    form: Form,
-}
+pub struct DeviceCopy(Form);
 
 #[derive(Clone, Debug)]
 enum Form {
-    Packed(Packed),
-    /// Of one that could not be packed.
-    Row(Vec<u8>),
-}
-
-/// The content of a packed device; limits follow from its identity.
-#[derive(Serialize)]
-struct Content<'a> {
-    head: &'a Head,
-    body: &'a Body,
-    loose: &'a [Slot],
-}
-
-#[derive(Deserialize)]
-struct OwnContent {
-    head: Head,
-    body: Body,
-    loose: Vec<Slot>,
+    Row(Box<[u8]>),
+    /// Of one that stood open: its row before it is squeezed.
+    Content(Vec<u8>),
 }
 
 impl Default for Devices {
@@ -105,11 +85,12 @@ impl Devices {
             open: VecDeque::new(),
             open_limit: open_limit.max(1),
             lost: Vec::new(),
+            squeezer: Squeezer::default(),
             sweep: Sweep::default(),
         }
     }
 
-    /// The device, opened; the only way to change one.
+    /// The device, opened. This and [`Self::due_mut`] are the only ways to change one.
     pub(super) fn get_mut(&mut self, id: &DeviceId) -> Option<&mut Device> {
         self.before_change(id);
         match self.by_id.get(id)? {
@@ -127,18 +108,48 @@ impl Devices {
 
     /// What `look` sees in the device, which stays as it is.
     pub(super) fn look<T>(&self, id: &DeviceId, look: impl FnOnce(&Device) -> T) -> Option<T> {
-        Some(Self::look_at(id, self.by_id.get(id)?, look))
+        let kept = self.by_id.get(id)?;
+        Some(Self::look_at(id, kept, &mut Squeezer::default(), look))
     }
 
-    fn look_at<T>(id: &DeviceId, kept: &Kept, look: impl FnOnce(&Device) -> T) -> T {
+    fn look_at<T>(
+        id: &DeviceId,
+        kept: &Kept,
+        squeezer: &mut Squeezer,
+        look: impl FnOnce(&Device) -> T,
+    ) -> T {
         match kept {
             Kept::Open(device) => look(device),
-            Kept::Packed(packed) => look(&packed.unpack(id).0),
+            Kept::Packed(packed) => look(&packed.unpack(id, squeezer).0),
         }
+    }
+
+    /// The rules of the device, and whether it is frozen, without opening it.
+    pub(super) fn rules(&self, id: &DeviceId) -> Option<(Option<&Arc<Plan>>, bool)> {
+        self.by_id.get(id).map(|kept| match kept {
+            Kept::Open(device) => (device.plan.as_ref(), device.head.frozen),
+            Kept::Packed(packed) => (packed.plan.as_ref(), packed.frozen),
+        })
+    }
+
+    /// The devices of whose head this is true, in order; none is opened.
+    pub(super) fn those(&mut self, wanted: impl Fn(&Head) -> bool) -> Vec<DeviceId> {
+        let squeezer = &mut self.squeezer;
+        self.by_id
+            .iter()
+            .filter(|(_, kept)| match kept {
+                Kept::Open(device) => wanted(&device.head),
+                Kept::Packed(packed) => {
+                    Device::peek(&packed.bytes, squeezer).is_some_and(|front| wanted(&front.head))
+                }
+            })
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 
     /// When it is due, without opening it.
     pub(super) fn due_mut(&mut self, id: &DeviceId) -> Option<&mut Due> {
+        self.before_change(id);
         self.by_id.get_mut(id).map(|kept| match kept {
             Kept::Open(device) => &mut device.due,
             Kept::Packed(packed) => &mut packed.due,
@@ -148,6 +159,30 @@ impl Devices {
     /// It is known.
     pub(super) fn has(&self, id: &DeviceId) -> bool {
         self.by_id.contains_key(id)
+    }
+
+    /// Adds a device as its row has it, to be opened when it does something.
+    pub(super) fn insert_packed(
+        &mut self,
+        id: DeviceId,
+        plan: Option<Arc<Plan>>,
+        row: &[u8],
+        frozen: bool,
+    ) {
+        self.remove(&id);
+        let packed = Packed {
+            plan,
+            bytes: row.into(),
+            due: Due::default(),
+            mark: Mark::default(),
+            frozen,
+        };
+        self.by_id.insert(id, Kept::Packed(packed));
+    }
+
+    /// What makes rows smaller, and back.
+    pub(super) fn squeezer(&mut self) -> &mut Squeezer {
+        &mut self.squeezer
     }
 
     /// Adds a device, or takes the place of the one of that name.
@@ -164,7 +199,6 @@ impl Devices {
     /// Takes a device out; when it was due.
     pub(super) fn remove(&mut self, id: &DeviceId) -> Option<Due> {
         let due = *self.due_mut(id)?;
-        self.before_change(id);
         if let Some(Kept::Open(_)) = self.by_id.remove(id) {
             self.open.retain(|open| open != id);
         }
@@ -183,9 +217,10 @@ impl Devices {
         from: Bound<&str>,
         look: impl Fn(&Device) -> T + 'a,
     ) -> impl Iterator<Item = (&'a DeviceId, T)> {
+        let mut squeezer = Squeezer::default();
         self.by_id
             .range::<str, _>((from, Bound::Unbounded))
-            .map(move |(id, kept)| (id, Self::look_at(id, kept, &look)))
+            .map(move |(id, kept)| (id, Self::look_at(id, kept, &mut squeezer, &look)))
     }
 
     /// Notes that the row of a device must be saved.
@@ -214,7 +249,7 @@ impl Devices {
             return;
         };
         if let Kept::Packed(packed) = kept {
-            let (device, whole) = packed.unpack(id);
+            let (device, whole) = packed.unpack(id, &mut self.squeezer);
             *kept = Kept::Open(Box::new(device));
             self.open.push_back(id.clone());
             if !whole {
@@ -235,7 +270,7 @@ impl Devices {
             if let Kept::Open(device) = kept {
                 if std::mem::take(&mut device.used) {
                     self.open.push_back(id);
-                } else if let Some(packed) = Packed::of(device) {
+                } else if let Some(packed) = Packed::of(device, &mut self.squeezer) {
                     *kept = Kept::Packed(packed);
                 }
             }
@@ -259,74 +294,54 @@ impl Swept for Devices {
 
     fn copy_marked(&mut self, device: &DeviceId, marked: Marked) -> Option<DeviceCopy> {
         let form = match self.by_id.get_mut(device)? {
-            Kept::Open(device) => marked.take(&mut device.mark).then(|| {
-                Packed::of(device).map_or_else(
-                    || Form::Row(device.save(&mut Squeezer::default())),
-                    Form::Packed,
-                )
-            }),
+            Kept::Open(device) => marked
+                .take(&mut device.mark)
+                .then(|| Form::Content(device.content())),
             Kept::Packed(packed) => marked
                 .take(&mut packed.mark)
-                .then(|| Form::Packed(packed.clone())),
+                .then(|| Form::Row(packed.bytes.clone())),
         };
-        let id = device.clone();
-        form.map(|form| DeviceCopy { id, form })
+        form.map(DeviceCopy)
     }
 }
 
 impl DeviceCopy {
-    /// The device's row, as it is saved: some hundred microseconds.
+    /// The device's row, as it is saved; `None` when there is no memory to squeeze it.
     #[must_use]
-    pub fn row(self, squeezer: &mut Squeezer) -> Vec<u8> {
-        match self.form {
-            Form::Packed(packed) => packed.unpack(&self.id).0.save(squeezer),
-            Form::Row(row) => row,
+    pub fn row(self, squeezer: &mut Squeezer) -> Option<Vec<u8>> {
+        match self.0 {
+            Form::Row(row) => Some(row.into_vec()),
+            Form::Content(content) => Device::row_of(&content, squeezer),
         }
     }
 
     /// Bytes that it takes, about.
     #[must_use]
     pub fn size(&self) -> usize {
-        match &self.form {
-            Form::Packed(packed) => packed.bytes.len(),
+        match &self.0 {
             Form::Row(row) => row.len(),
+            Form::Content(content) => content.len(),
         }
     }
 }
 
 impl Packed {
-    /// The device in few bytes; `None` when it cannot be written, which plain lists and numbers always can.
-    fn of(device: &Device) -> Option<Self> {
-        let content = Content {
-            head: &device.head,
-            body: &device.body,
-            loose: &device.loose,
-        };
+    /// The device in few bytes; `None` when there is no memory for it.
+    fn of(device: &Device, squeezer: &mut Squeezer) -> Option<Self> {
         Some(Self {
             plan: device.plan.clone(),
-            // Not squeezed: that takes ten times as long, which a fleet of thousands that all speak every second has not.
-            bytes: postcard::to_stdvec(&content).ok()?.into(),
+            bytes: device.save(squeezer)?.into_boxed_slice(),
             due: device.due,
             mark: device.mark,
+            frozen: device.head.frozen,
         })
     }
 
     /// The device again; a fresh one and `false` when the bytes cannot be read.
-    fn unpack(&self, id: &DeviceId) -> (Device, bool) {
-        let mut device = Device::new(id.clone(), "", None);
-        let content = postcard::from_bytes::<OwnContent>(&self.bytes).ok();
-        let whole = content.is_some();
-        if let Some(content) = content {
-            device.head = content.head;
-            device.body = content.body;
-            device.loose = content.loose;
-        } else if let Some(plan) = &self.plan {
-            device.body = Body::new(plan, &device.head.identity);
-        }
-        if let Some(plan) = &self.plan {
-            device.body.resolve_limits(plan, &device.head.identity);
-        }
-        device.plan.clone_from(&self.plan);
+    fn unpack(&self, id: &DeviceId, squeezer: &mut Squeezer) -> (Device, bool) {
+        let read = Device::unpack(id.clone(), &self.bytes, self.plan.clone(), squeezer);
+        let whole = read.is_some();
+        let mut device = read.unwrap_or_else(|| Device::new(id.clone(), "", self.plan.clone()));
         device.due = self.due;
         device.mark = self.mark;
         (device, whole)

@@ -42,7 +42,7 @@ enum Content {
     /// The row goes.
     Gone,
     Bytes(Arc<[u8]>),
-    /// Still to be encoded.
+    /// Still to be made a row.
     Device(Box<DeviceCopy>),
 }
 
@@ -67,7 +67,8 @@ impl TakenRow {
         Self { part, key, content }
     }
 
-    /// The bytes of a row that is encoded already, shared: all but those of `Part::Detect`, which take long, and rows that go.
+    /// The bytes of a row that is encoded already, shared: all but those of devices in `Part::Detect`, which take long, and rows that
+    /// go.
     #[must_use]
     pub const fn shared(&self) -> Option<&Arc<[u8]>> {
         match &self.content {
@@ -87,16 +88,16 @@ impl TakenRow {
         ROW_BYTES + bytes
     }
 
-    /// The row as it is saved; some hundred microseconds for one of `Part::Detect`.
+    /// The row as it is saved; some ten microseconds for a device that stood open. `None` when there is no memory for it.
     #[must_use]
-    pub fn into_row(self, maker: &mut RowMaker) -> StateRow {
+    pub fn into_row(self, maker: &mut RowMaker) -> Option<StateRow> {
         let bytes = match self.content {
             Content::Gone => None,
             Content::Bytes(bytes) => Some(bytes.to_vec()),
-            Content::Device(copy) => Some(copy.row(maker)),
+            Content::Device(copy) => Some(copy.row(maker)?),
         };
         let (part, key) = (self.part, self.key);
-        StateRow { part, key, bytes }
+        Some(StateRow { part, key, bytes })
     }
 }
 
@@ -118,6 +119,7 @@ impl Pipeline {
         let mut rows = vec![
             TakenRow::whole(Part::Context, context),
             TakenRow::whole(Part::Decode, self.decode.common()),
+            TakenRow::whole(Part::Detect, self.detect.common()),
             TakenRow::whole(Part::Desk, self.desk.snapshot()),
         ];
         if self.presences.is_whole_saved() {
@@ -170,13 +172,16 @@ impl Pipeline {
     }
 
     /// A whole snapshot at one go: the rows that changed since the one before (all, at the first), as they are saved.
+    ///
+    /// # Panics
+    /// When there is no memory for it.
     pub fn take_changed_rows(&mut self) -> Vec<StateRow> {
         let mut rows = self.begin_snapshot();
         rows.extend(self.take_slice(usize::MAX));
         self.end_snapshot(true);
         let mut maker = RowMaker::default();
-        rows.into_iter()
-            .map(|row| row.into_row(&mut maker))
+        let rows = rows.into_iter();
+        rows.map(|row| row.into_row(&mut maker).expect("memory for a row"))
             .collect()
     }
 }

@@ -30,7 +30,7 @@ pub(super) const CONTEXT_FORMAT: u8 = 1;
 pub enum Part {
     /// Boots, clocks, duplicates: one row per device, and one with an empty key for what is common.
     Decode,
-    /// One row per device.
+    /// One row per device, and, as in `Decode`, one for all with an empty key.
     Detect,
     /// Open tickets, counters, timers.
     Desk,
@@ -94,6 +94,10 @@ impl Pipeline {
                     .map_err(wrong)?,
                 Part::Decode if key.is_empty() => {
                     pipeline.decode = DecodeState::restore_common(&bytes)
+                        .map_err(|error| wrong(error.to_string()))?;
+                }
+                Part::Detect if key.is_empty() => {
+                    (pipeline.detect.restore_common(&bytes))
                         .map_err(|error| wrong(error.to_string()))?;
                 }
                 Part::Desk => {

@@ -248,7 +248,8 @@ impl File {
     pub(super) fn put(&mut self, rows: Vec<TakenRow>) {
         let mut maker = RowMaker::default();
         for row in rows {
-            let StateRow { part, key, bytes } = row.into_row(&mut maker);
+            let row = row.into_row(&mut maker).expect("memory");
+            let StateRow { part, key, bytes } = row;
             match bytes {
                 Some(bytes) => self.0.insert((part, key), bytes),
                 None => self.0.remove(&(part, key)),
