@@ -127,7 +127,7 @@ fn a_crash_between_two_pieces_of_a_snapshot_leaves_the_one_before() {
     // Larger than SQLite's cache, so that pages go to the disk before the commit.
     let rows = |byte: u8, from: u32| -> Vec<Row> {
         let keys = (from..from + 40).map(|number| format!("m/{number}"));
-        keys.map(|key| row(Part::Detect, &key, &[byte; 50_000]))
+        keys.map(|key| row(Part::Detect, &key, &vec![byte; 50_000]))
             .collect()
     };
     state.begin().unwrap();
@@ -142,12 +142,12 @@ fn a_crash_between_two_pieces_of_a_snapshot_leaves_the_one_before() {
         let found = loaded(&open(&copy));
         assert_eq!(found.position, Position(1), "after piece {piece}");
         assert_eq!(found.rows.len(), 80);
-        assert!(found.rows.iter().all(|row| row.bytes == [1; 50_000]));
+        assert!(found.rows.iter().all(|row| row.bytes == vec![1; 50_000]));
     }
     state.commit(Position(2), at(2)).unwrap();
     let found = loaded(&state);
     assert_eq!(found.position, Position(2));
-    assert!(found.rows.iter().all(|row| row.bytes == [2; 50_000]));
+    assert!(found.rows.iter().all(|row| row.bytes == vec![2; 50_000]));
 
     // One that is given up leaves nothing, and nothing is written outside of one.
     state.begin().unwrap();
@@ -162,7 +162,7 @@ fn a_crash_between_two_pieces_of_a_snapshot_leaves_the_one_before() {
     state.write(Position(5), at(5), &[], &[]).unwrap();
     let found = loaded(&state);
     assert_eq!(found.position, Position(5));
-    assert!(found.rows.iter().all(|row| row.bytes == [2; 50_000]));
+    assert!(found.rows.iter().all(|row| row.bytes == vec![2; 50_000]));
 }
 
 #[test]

@@ -2,8 +2,7 @@
 //!
 //! Leaves to `stage` what is written when, and to `checkpoint` the file. [`Saver`] is one step without waiting; the thread around it
 //! waits. Keeps: a snapshot that something went wrong with is given up whole and told once; what comes for it afterwards is
-//! dropped; the file is closed when the handle is gone. The channel has no limit of its own: how many bytes may be in it is
-//! `daemon::snapshot`'s to say.
+//! dropped; the file is closed when the handle is gone. How many bytes may wait is `daemon::snapshot`'s to say.
 
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
@@ -24,6 +23,9 @@ use crate::detect::panic_text;
 use crate::pipeline::RowMaker;
 use crate::pipeline::TakenRow;
 
+/// Orders that wait; the bytes of their rows are limited long before. When there are more, the path waits: this thread waits for
+/// nobody, so it gets on.
+const ORDER_LIMIT: usize = 4_096;
 /// Name of the thread.
 const SAVER: &str = "saver";
 
@@ -147,7 +149,7 @@ impl Saver {
 /// The thread, as the worker sees it.
 pub(super) struct SaverThread {
     /// `None` when it is to end.
-    orders: Option<mpsc::Sender<Order>>,
+    orders: Option<mpsc::SyncSender<Order>>,
     told: Arc<Told>,
     thread: Option<JoinHandle<()>>,
 }
@@ -174,7 +176,7 @@ impl SaverThread {
     /// # Errors
     /// When the system gives no thread.
     pub(super) fn start(mut checkpoints: Checkpoints) -> anyhow::Result<Self> {
-        let (orders, ordered) = mpsc::channel();
+        let (orders, ordered) = mpsc::sync_channel(ORDER_LIMIT);
         let told = Arc::<Told>::default();
         let teller = Arc::clone(&told);
         let thread = std::thread::Builder::new()

@@ -437,10 +437,8 @@ impl Detector {
     }
 
     pub(super) fn forget(&mut self, id: &DeviceId) {
-        if let Some(due) = self.devices.remove(id) {
-            if let Some(filed) = due.filed {
-                self.due.remove(&(filed, id.clone()));
-            }
+        if let Some(filed) = self.devices.remove(id).and_then(|due| due.filed) {
+            self.due.remove(&(filed, id.clone()));
         }
     }
 

@@ -172,9 +172,9 @@ fn a_snapshot_in_slices_is_the_one_that_was_begun() {
                 continue;
             };
             // Nothing is asked for, so this is what was about to change.
-            let copies = sliced.take_slice(0);
-            copied += copies.len();
-            rows.extend(copies);
+            let changing = sliced.take_slice(0);
+            copied += changing.len();
+            rows.extend(changing);
             let limit = usize::try_from(dice.roll(4)).expect("small");
             rows.extend(sliced.take_slice(limit));
             if dice.roll(40) == 0 {
