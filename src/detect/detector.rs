@@ -308,7 +308,14 @@ impl Detector {
     pub fn restore(&mut self, device: &DeviceId, bytes: &[u8]) -> Result<(), RestoreError> {
         let plan = self.plans.get(device.model()).cloned();
         let (squeezer, layouts) = (self.devices.squeezer(), &self.layouts_before);
-        let row = Device::load(device, bytes, plan.clone(), layouts, squeezer, &mut self.alerts)?;
+        let row = Device::load(
+            device,
+            bytes,
+            plan.clone(),
+            layouts,
+            squeezer,
+            &mut self.alerts,
+        )?;
         let head = match &row {
             Row::Packed(front) => &front.head,
             Row::Moved(state) => &state.head,

@@ -120,8 +120,9 @@ impl Devices {
             .iter()
             .filter(|(_, kept)| match kept {
                 Kept::Open(device) => wanted(&device.head),
-                Kept::Packed(packed) => Device::peek(&packed.bytes, squeezer)
-                    .is_some_and(|front| wanted(&front.head)),
+                Kept::Packed(packed) => {
+                    Device::peek(&packed.bytes, squeezer).is_some_and(|front| wanted(&front.head))
+                }
             })
             .map(|(id, _)| id.clone())
             .collect()
@@ -280,8 +281,7 @@ impl Packed {
     fn unpack(&self, id: &DeviceId, squeezer: &mut Squeezer) -> (Device, bool) {
         let read = Device::unpack(id.clone(), &self.bytes, self.plan.clone(), squeezer);
         let whole = read.is_some();
-        let mut device =
-            read.unwrap_or_else(|| Device::new(id.clone(), "", self.plan.clone()));
+        let mut device = read.unwrap_or_else(|| Device::new(id.clone(), "", self.plan.clone()));
         device.due = self.due;
         device.dirty = self.dirty;
         (device, whole)

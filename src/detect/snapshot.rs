@@ -174,8 +174,7 @@ impl Device {
             return Err(RestoreError::Format { device, found });
         }
         let content = squeezer.expand(rest).ok_or_else(damaged)?;
-        let (front, rest) =
-            postcard::take_from_bytes::<Front>(&content).map_err(|_| damaged())?;
+        let (front, rest) = postcard::take_from_bytes::<Front>(&content).map_err(|_| damaged())?;
         if front.layout == plan.as_ref().map_or(0, |plan| plan.layout.hash()) {
             return Ok(Row::Packed(front));
         }
