@@ -80,8 +80,11 @@ mod publisher;
 use std::cell::OnceCell;
 use std::io::Write;
 
+/// Measures one part and says what it found.
+type Part = fn(&Bench);
+
 /// The parts by name.
-const PARTS: [(&str, fn(&Bench)); 11] = [
+const PARTS: [(&str, Part); 11] = [
     ("path", |bench| path::measure(bench, false)),
     ("latency", |bench| latency::measure(bench.influx())),
     ("fleet", |bench| {

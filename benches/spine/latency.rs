@@ -45,7 +45,7 @@ pub(crate) fn measure(influx: &Influxd) {
         let name = format!("twenty/L-{device:03}");
         // Nobody else opens tickets here, and each device one; an older event would be of another device.
         let event = events.recv_timeout(LIMIT).expect("a ticket in time");
-        taken.push((event.at - said).as_secs_f64() * 1e3);
+        taken.push(event.at.saturating_sub(said).as_secs_f64() * 1e3);
         assert!(
             event.data.contains(&name),
             "{name} is not in {}",

@@ -53,16 +53,16 @@ pub(crate) fn run(daemon: &Daemon, clock: Stopwatch, plan: &Plan) -> Vec<Probe> 
             said: clock.elapsed(),
             took: None,
         });
-        events
-            .try_iter()
-            .for_each(|event| note(&event, &by_name, &mut probes));
+        for event in events.try_iter() {
+            note(&event, &by_name, &mut probes);
+        }
     }
     let told = clock.elapsed();
     while probes.iter().any(|probe| probe.took.is_none()) && clock.elapsed() < told + PATIENCE {
         pause(LOOK);
-        events
-            .try_iter()
-            .for_each(|event| note(&event, &by_name, &mut probes));
+        for event in events.try_iter() {
+            note(&event, &by_name, &mut probes);
+        }
     }
     publisher.settle();
     probes
@@ -92,6 +92,9 @@ pub(crate) fn text<'a>(probes: impl Iterator<Item = &'a Probe>) -> String {
     } else {
         String::new()
     };
+    if taken.is_empty() {
+        return format!("none{lost}");
+    }
     format!(
         "p50 {:.1} ms, p99 {:.1} ms, worst {:.1} ms of {}{lost}",
         quantile(&taken, 0.5),

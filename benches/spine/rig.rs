@@ -50,7 +50,8 @@ impl Rig {
                     let url = broker.url();
                     format!("[[broker]]\nname = \"bench-{nth}\"\nurl = \"{url}\"\n")
                 })
-                .collect(),
+                .collect::<Vec<_>>()
+                .concat(),
         };
         let series = influx.map_or_else(String::new, |influx| {
             format!(

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ use crate::voice;
 const PATIENCE: Duration = Duration::from_mins(2);
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_millis(1);
+
+/// Loads so far: no client takes the place of another with its id.
+static LOADS: AtomicU32 = AtomicU32::new(0);
 
 /// Says message number so-and-so at this time (ms since 1970) with this packet id: appends a PUBLISH.
 pub(crate) type Speak<'a> = dyn FnMut(u64, u64, u16, &mut Vec<u8>) + 'a;
@@ -45,6 +49,14 @@ struct Line {
     id: u16,
 }
 
+impl Line {
+    /// The message with the newest id was due then.
+    fn awaits(&self, due_at: Duration) {
+        let mut under_way = self.under_way.lock().expect("no panic before");
+        under_way.push_back((self.id, due_at));
+    }
+}
+
 /// What was sent in a time.
 pub(crate) struct Sent {
     pub(crate) messages: u64,
@@ -60,11 +72,12 @@ impl Steady {
             .enable_all()
             .build()
             .expect("a runtime");
+        let load = LOADS.fetch_add(1, Ordering::Relaxed);
         let (acks, clock) = (Arc::new(Acks::new()), Stopwatch::start());
         let lines = runtime.block_on(async {
             let mut lines = Vec::new();
             for number in 0..connections {
-                let stream = open(address, &format!("load-{number:06}")).await;
+                let stream = open(address, &format!("load-{load}-{number:06}")).await;
                 let (reader, out) = stream.into_split();
                 let under_way = UnderWay::default();
                 let (answers, acks) = (Arc::clone(&under_way), Arc::clone(&acks));
@@ -110,16 +123,14 @@ impl Steady {
         runtime.block_on(async {
             loop {
                 let (now, at_ms) = (clock.elapsed().min(end), wall_ms());
-                let due = ((now - begin).as_secs_f64() * rate) as u64;
+                let due = (now.saturating_sub(begin).as_secs_f64() * rate) as u64;
                 while done < due.min(wanted) && clock.elapsed() < end + time / 10 {
                     let line = &mut lines[usize::try_from(*sent % connections).unwrap_or(0)];
                     line.id = line.id.checked_add(1).unwrap_or(1);
                     packet.clear();
                     speak(*sent, at_ms, line.id, &mut packet);
                     let due_at = begin + Duration::from_secs_f64(done as f64 / rate);
-                    let mut under_way = line.under_way.lock().expect("no panic before");
-                    under_way.push_back((line.id, due_at));
-                    drop(under_way);
+                    line.awaits(due_at);
                     write(&mut line.out, &packet).await;
                     (done, *sent) = (done + 1, *sent + 1);
                 }
