@@ -85,6 +85,9 @@ fn work_off(bench: &Bench, messages: u32, count: u32, limit: Duration) {
         cpu.as_secs_f64() * 1e6 / decoded,
         memory(daemon.pid()).1,
     ));
-    // In the middle of a queue, too, it saves what it has.
-    assert!(daemon.stop().success(), "SIGTERM ends it well");
+    // In the middle of a queue, too, it saves what it has; the other try goes on in any case.
+    let ended = daemon.stop();
+    if !ended.success() {
+        say(&format!("queue    SIGTERM did not end it well: {ended}"));
+    }
 }
