@@ -353,9 +353,8 @@ impl Detector {
         }
         match row {
             Row::Packed(front) => {
-                let frozen = front.head.frozen;
                 self.devices
-                    .insert_packed(device.clone(), plan, bytes, frozen);
+                    .insert_packed(device.clone(), plan, bytes, &front);
                 self.file_at(device, front.due);
             }
             Row::Moved(state) => {
