@@ -85,7 +85,7 @@ struct OwnLearnt {
 /// A row as it was read.
 pub(super) enum Row {
     /// It belongs to the rules that are in force and may stay packed; what stands in front of it.
-    Packed(Front),
+    Packed(Box<Front>),
     /// It had to be brought to other rules.
     Moved(Box<Device>),
 }
@@ -189,7 +189,7 @@ impl Device {
         let content = squeezer.expand(rest).ok_or_else(damaged)?;
         let (front, rest) = postcard::take_from_bytes::<Front>(&content).map_err(|_| damaged())?;
         if front.layout == plan.as_ref().map_or(0, |plan| plan.layout.hash()) {
-            return Ok(Row::Packed(front));
+            return Ok(Row::Packed(Box::new(front)));
         }
         let layout = layouts.iter().find(|one| one.hash() == front.layout);
         let mut device = Self::of_front(id.clone(), front);
