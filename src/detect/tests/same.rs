@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, START, compile, line, record, t};
 use crate::detect::{DetectCommand, DetectOut, Detector};
-use crate::telemetry::{DeviceId, Scalar, Telemetry, Timestamp};
+use crate::telemetry::{Control, DeviceId, Scalar, Telemetry, Timestamp};
 
 const PROFILE: &str = include_str!("../../profile/tests/ts-flash5.toml");
 
