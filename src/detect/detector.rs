@@ -203,10 +203,8 @@ impl Detector {
         if plan.is_none() && id.model() != GATEWAY {
             return;
         }
-        if !self.devices.has(id) {
-            self.devices.insert(Device::new(id.clone(), source, plan));
-        }
-        let Some(device) = self.devices.get_mut(id) else {
+        let fresh = || Device::new(id.clone(), source, plan);
+        let Some(device) = self.devices.get_or_insert(id, fresh) else {
             return;
         };
         if device.head.source != source {
@@ -318,8 +316,9 @@ impl Detector {
     fn judged(&mut self, id: &DeviceId, done: Judged, out: &mut DetectOut) {
         match done {
             Ok(due) => {
-                self.changed(id);
-                self.reschedule(id, due);
+                if self.devices.settle(id, due) {
+                    self.file(id);
+                }
             }
             Err(panic) => self.freeze(id, panic.as_ref(), out),
         }

@@ -129,10 +129,14 @@ impl Devices {
     /// The device, opened. This and [`Self::due_mut`] are the only ways to change one.
     pub(super) fn get_mut(&mut self, id: &DeviceId) -> Option<&mut Device> {
         self.before_change(id);
-        match self.by_id.get(id)? {
-            Kept::Open(_) => {}
-            Kept::Packed(_) => self.open(id),
+        if matches!(self.by_id.get(id)?, Kept::Packed(_)) {
+            self.open(id);
         }
+        self.opened(id)
+    }
+
+    /// It stands open.
+    fn opened(&mut self, id: &DeviceId) -> Option<&mut Device> {
         match self.by_id.get_mut(id)? {
             Kept::Open(device) => {
                 device.used = true;
@@ -140,6 +144,21 @@ impl Devices {
             }
             Kept::Packed(_) => None,
         }
+    }
+
+    /// The device, opened, or else this new one.
+    pub(super) fn get_or_insert(
+        &mut self,
+        id: &DeviceId,
+        new: impl FnOnce() -> Device,
+    ) -> Option<&mut Device> {
+        self.before_change(id);
+        match self.by_id.get(id) {
+            Some(Kept::Open(_)) => {}
+            Some(Kept::Packed(_)) => self.open(id),
+            None => self.insert(new()),
+        }
+        self.opened(id)
     }
 
     /// What `look` sees in the device, which stays as it is.
@@ -299,6 +318,21 @@ impl Devices {
         self.by_id
             .range::<str, _>((from, Bound::Unbounded))
             .map(move |(id, kept)| (id, Self::look_at(id, kept, &mut squeezer, &look)))
+    }
+
+    /// Notes when a device that has just changed is due, and that its row must be saved; true when it must be filed anew.
+    pub(super) fn settle(&mut self, id: &DeviceId, due: Option<Timestamp>) -> bool {
+        let (known, mark) = match self.by_id.get_mut(id) {
+            Some(Kept::Open(device)) => (&mut device.due, &mut device.mark),
+            Some(Kept::Packed(packed)) => (&mut packed.due, &mut packed.mark),
+            None => return false,
+        };
+        self.sweep.soil(mark, id);
+        let moved = known.at != due;
+        known.at = due;
+        // Most messages move what is due further away: then it is filed anew when its old time comes, not for each of them.
+        let filed = known.filed;
+        moved && due.is_some_and(|due| filed.is_none_or(|filed| due < filed))
     }
 
     /// Notes that the row of a device must be saved.

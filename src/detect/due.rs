@@ -82,18 +82,10 @@ impl Detector {
     }
 
     pub(super) fn reschedule(&mut self, id: &DeviceId, due: Option<Timestamp>) {
-        let Some(known) = self.devices.due_mut(id) else {
-            return;
-        };
-        if known.at != due {
-            known.at = due;
-            // Most messages move what is due further away: then it is filed anew when its old time comes, not for each of them.
-            let filed = known.filed;
-            if due.is_some_and(|due| filed.is_none_or(|filed| due < filed)) {
-                self.file(id);
-            }
-            // When it is due is part of its row.
-            self.changed(id);
+        let known = self.devices.due_mut(id).map(|known| known.at);
+        // When it is due is part of its row.
+        if known.is_some_and(|known| known != due) && self.devices.settle(id, due) {
+            self.file(id);
         }
     }
 
@@ -106,7 +98,7 @@ impl Detector {
     }
 
     /// Files the device under when it is due.
-    fn file(&mut self, id: &DeviceId) {
+    pub(super) fn file(&mut self, id: &DeviceId) {
         let Some(known) = self.devices.due_mut(id) else {
             return;
         };
