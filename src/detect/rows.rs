@@ -68,7 +68,7 @@ impl Detector {
             Row::Packed(front) => &front.head,
             Row::Moved(state) => &state.head,
         };
-        if head.blind.is_some_and(|blind| !blind.up) {
+        if head.is_away() {
             self.down.insert(head.source.clone());
         }
         if device.model() == GATEWAY && head.online == Some(false) {
@@ -76,9 +76,8 @@ impl Detector {
         }
         match row {
             Row::Packed(front) => {
-                let frozen = front.head.frozen;
                 self.devices
-                    .insert_packed(device.clone(), plan, bytes, frozen);
+                    .insert_packed(device.clone(), plan, bytes, &front);
                 self.file_at(device, front.due);
             }
             Row::Moved(state) => {

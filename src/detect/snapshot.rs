@@ -54,6 +54,8 @@ pub(super) struct Front {
     pub(super) layout: u64,
     /// When the device next wants to be looked at, by the journal's time.
     pub(super) due: Option<Timestamp>,
+    /// [`Device::is_quiet`].
+    pub(super) quiet: bool,
     pub(super) head: Head,
 }
 
@@ -107,11 +109,12 @@ impl Device {
     /// Never: plain lists and numbers always encode.
     pub(super) fn content(&self) -> Vec<u8> {
         #[derive(Serialize)]
-        struct All<'a>(u64, Option<Timestamp>, &'a Head, Learnt<'a>, &'a [NodeSlot]);
+        struct All<'a>(u64, Option<Timestamp>, bool, &'a Head, Learnt<'a>, &'a [NodeSlot]);
         let body = &self.body;
         let all = All(
             self.plan.as_ref().map_or(0, |plan| plan.layout.hash()),
             self.due.at,
+            self.is_quiet(),
             &self.head,
             Learnt {
                 signals: &body.signals,
