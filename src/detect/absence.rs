@@ -3,9 +3,16 @@
 //! Leaves what comes due to `timing`. Invariant: time during which nobody could hear the device is no silence, and moves no hold.
 
 use super::body::NEVER;
-use super::device::{Around, Blind, Device};
+use super::device::{Around, Blind, Device, Head};
 use super::node;
 use crate::telemetry::Identity;
+
+impl Head {
+    /// Its source is away.
+    pub(super) fn is_away(&self) -> bool {
+        self.blind.is_some_and(|blind| !blind.up)
+    }
+}
 
 impl Device {
     /// Takes what the device or the registry says of its identity, field by field.

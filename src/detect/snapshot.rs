@@ -109,7 +109,14 @@ impl Device {
     /// Never: plain lists and numbers always encode.
     pub(super) fn content(&self) -> Vec<u8> {
         #[derive(Serialize)]
-        struct All<'a>(u64, Option<Timestamp>, bool, &'a Head, Learnt<'a>, &'a [NodeSlot]);
+        struct All<'a>(
+            u64,
+            Option<Timestamp>,
+            bool,
+            &'a Head,
+            Learnt<'a>,
+            &'a [NodeSlot],
+        );
         let body = &self.body;
         let all = All(
             self.plan.as_ref().map_or(0, |plan| plan.layout.hash()),

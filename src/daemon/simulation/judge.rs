@@ -23,18 +23,10 @@ use crate::telemetry::Record;
 use crate::telemetry::Timestamp;
 
 /// A pass over the journal that nothing interrupts, as far as a snapshot has come, and the rows that it leaves.
+#[derive(Default)]
 pub(super) struct Uninterrupted {
     pipeline: Pipeline,
     rows: Rows,
-}
-
-impl Default for Uninterrupted {
-    fn default() -> Self {
-        Self {
-            pipeline: Pipeline::new(),
-            rows: Rows::new(),
-        }
-    }
 }
 
 impl Uninterrupted {
