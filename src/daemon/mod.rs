@@ -24,6 +24,10 @@ mod feed;
 
 mod gauges;
 
+mod handover;
+
+mod keep;
+
 mod kept;
 
 mod listener;

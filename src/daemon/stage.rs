@@ -1,11 +1,14 @@
 //! What the worker does next, decided without doing it: batches, commits and snapshots in their order.
 //!
 //! Pure but for the pipeline that it steps: it is told the time and what became of each task, and reads, writes and waits for
-//! nothing. Leaves the doing to whoever drives it. Keeps: entries are stepped once, in order; nobody is told of effects that are
-//! not committed; the store is never behind a snapshot, and a snapshot never behind the base that the journal is kept for.
+//! nothing. Leaves the doing to whoever drives it. What was decoded it hands over to the series, if they want it, and never waits for
+//! them. Keeps: entries are stepped once, in order; nobody is told of effects that are not committed; the store is never behind a snapshot, and a snapshot never behind the base that the journal is kept for.
 
+use super::handover::Batch;
+use super::handover::Giver;
 use super::recover::Unsaved;
 use crate::pipeline::Effects;
+use crate::pipeline::Hearing;
 use crate::pipeline::Pipeline;
 use crate::telemetry::Entry;
 use crate::telemetry::MINUTE_MS;
@@ -41,6 +44,8 @@ pub(super) struct Stage {
     snapshot_position: Position,
     /// State that is not on the disk yet, taken from the pipeline and perhaps refused so far.
     unsaved: Unsaved,
+    /// Where what was decoded goes.
+    giver: Giver,
 }
 
 /// One thing to do. The same task is given again until its answer has come.
@@ -88,7 +93,7 @@ enum Phase {
 
 impl Stage {
     /// Goes on from a restored pipeline, with a store that has the effects up to `store`. Times are of a monotonic clock, in ms.
-    pub(super) fn new(pipeline: Pipeline, store: Position, now: i64) -> Self {
+    pub(super) fn new(pipeline: Pipeline, store: Position, giver: Giver, now: i64) -> Self {
         Self {
             effects: Effects::default(),
             phase: Phase::Ready,
@@ -99,6 +104,7 @@ impl Stage {
             snapshot_at: now,
             snapshot_position: pipeline.position(),
             unsaved: Unsaved::default(),
+            giver,
             pipeline,
         }
     }
@@ -120,13 +126,27 @@ impl Stage {
 
     /// Applies entries; their effects are to be committed next.
     pub(super) fn step(&mut self, entries: &[Entry], now: i64) {
+        let Some(last) = entries.last() else { return };
+        let through = Place {
+            position: last.position,
+            received_at: last.received_at,
+        };
+        let after = self.pipeline.position();
+        if self.giver.is_open(after, || self.pipeline.in_force()) {
+            self.effects.hearing = Some(Hearing::of_entries(entries.len()));
+        }
         for entry in entries {
             self.pipeline.step(entry, &mut self.effects);
         }
-        if !entries.is_empty() {
-            self.stepped_at = now;
-            self.phase = Phase::Stepped;
+        if let Some(hearing) = self.effects.hearing.take() {
+            self.giver.batch(Batch {
+                after,
+                through,
+                heard: hearing.into_heard(),
+            });
         }
+        self.stepped_at = now;
+        self.phase = Phase::Stepped;
     }
 
     /// What the newest batch caused.
@@ -167,7 +187,12 @@ impl Stage {
 
     /// What is to be saved: the rows of the state that changed since the last snapshot that was.
     pub(super) fn unsaved(&mut self) -> &mut Unsaved {
-        self.unsaved.take(self.pipeline.take_changed_rows());
+        let rows = self.pipeline.take_changed_rows();
+        if let Some(place) = self.place() {
+            // Whether or not the disk takes them: each change is given once.
+            self.giver.snapshot(place, &rows);
+        }
+        self.unsaved.take(rows);
         &mut self.unsaved
     }
 

@@ -17,6 +17,8 @@ use smol_str::SmolStr;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 
+use super::handover::Limits;
+use super::handover::handover;
 use super::metrics::Metrics;
 use super::recover;
 use super::shared::Shared;
@@ -273,7 +275,7 @@ async fn run_until_told(dir: &Path, journal: &Journal, order: Orders) {
         questions,
         orders,
     };
-    Worker::new(pipeline, parts).run().await.unwrap();
+    Worker::new(pipeline, handover(Limits::default()).0, parts).run().await.unwrap();
     store.close().await;
 }
 
@@ -418,7 +420,7 @@ async fn a_worker_that_is_told_to_leave_goes_on_from_there_the_next_time() {
         processed.changed().await.unwrap();
         orders.send_replace(Orders::Leave);
     };
-    let (ended, ()) = tokio::join!(Worker::new(Pipeline::new(), parts).run(), leave);
+    let (ended, ()) = tokio::join!(Worker::new(Pipeline::new(), handover(Limits::default()).0, parts).run(), leave);
     ended.unwrap();
     store.close().await;
     let saved = Checkpoints::open(&dir.path().join(STATE), journal.id())

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::clock;
 use super::effects::StoreBatch;
+use super::handover::Giver;
 use super::shared::Known;
 use super::shared::Question;
 use super::shared::Shared;
@@ -85,10 +86,11 @@ pub(super) enum Orders {
 }
 
 impl Worker {
-    /// A worker that goes on from a restored pipeline.
-    pub(super) fn new(pipeline: Pipeline, parts: Parts) -> Self {
+    /// A worker that goes on from a restored pipeline, and hands over what it decodes when someone wants it.
+    pub(super) fn new(pipeline: Pipeline, giver: Giver, parts: Parts) -> Self {
+        let now = clock::monotonic_ms();
         Self {
-            stage: Stage::new(pipeline, parts.store.position(), clock::monotonic_ms()),
+            stage: Stage::new(pipeline, parts.store.position(), giver, now),
             tick_under_way: Arc::default(),
             answers: BTreeMap::new(),
             waiting: BTreeMap::new(),

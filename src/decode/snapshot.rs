@@ -88,6 +88,11 @@ impl DecodeState {
             .collect()
     }
 
+    /// The rows of all devices, in order of their names.
+    pub fn device_rows(&self) -> impl Iterator<Item = (&DeviceId, Vec<u8>)> {
+        self.devices.iter().map(|(id, device)| (id, write(device)))
+    }
+
     /// Puts one device back.
     ///
     /// # Errors

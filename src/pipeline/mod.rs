@@ -10,6 +10,7 @@
 
 mod controls;
 mod effects;
+mod heard;
 mod presence;
 mod state;
 
@@ -47,6 +48,7 @@ use crate::telemetry::Timestamp;
 use crate::telemetry::ZoneTable;
 
 pub use effects::{Answer, Counts, Effects, Presence, Rejected, Standing};
+pub use heard::{Heard, Hearing, InForce, Said};
 pub use state::{Part, StateError, StateRow};
 
 use presence::Presences;
@@ -134,6 +136,16 @@ impl Pipeline {
         (&self.context.profile_texts, &self.context.word_texts)
     }
 
+    /// The profiles in force with their texts.
+    #[must_use]
+    pub fn in_force(&self) -> InForce {
+        InForce {
+            profiles: Arc::clone(&self.context.profiles),
+            texts: self.context.profile_texts.clone(),
+            words: self.context.word_texts.clone(),
+        }
+    }
+
     /// The settings in force.
     #[must_use]
     pub const fn settings(&self) -> &Settings {
@@ -188,6 +200,9 @@ impl Pipeline {
     /// Applies one entry.
     pub fn step(&mut self, entry: &Entry, effects: &mut Effects) {
         let now = entry.received_at;
+        if let Some(hearing) = &mut effects.hearing {
+            hearing.listen_to(entry);
+        }
         if let Record::Control(
             away @ (Control::Started { .. } | Control::Stalled | Control::Lost { .. }),
         ) = &entry.record
@@ -248,6 +263,9 @@ impl Pipeline {
                     self.outdate(received_at, now, &mut telemetry);
                 }
                 self.apply((position, received_at), now, message, &telemetry, effects);
+                if let Some(hearing) = &mut effects.hearing {
+                    hearing.note(Said::Message(telemetry));
+                }
                 true
             }
             Decoded::Duplicate(device) => {

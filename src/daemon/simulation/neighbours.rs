@@ -14,6 +14,7 @@ use super::series::ModelSeries;
 use super::snapshots::ModelSnapshots;
 use super::store::ModelStore;
 use crate::daemon::announce::World;
+use crate::daemon::handover::Limits;
 use crate::journal::Journal;
 use crate::journal::JournalOptions;
 use crate::journal::simulated::ModelClock;
@@ -95,6 +96,18 @@ impl Neighbours {
     /// Entries of a batch at most, small enough that batches differ.
     pub(super) fn batch_entries(&mut self) -> usize {
         1 + self.chance.below(12)
+    }
+
+    /// How much may wait for the series: in half of the lives so little that the hand-over often breaks off.
+    pub(super) fn handover_limits(&mut self) -> Limits {
+        if self.chance.percent(50) {
+            return Limits::default();
+        }
+        Limits {
+            batches: 1 + self.chance.below(4),
+            bytes: 400 + self.chance.below(8_000),
+            row_bytes: 400 + self.chance.below(4_000),
+        }
     }
 
     /// Someone read entries, which are therefore durable.

@@ -7,8 +7,10 @@ use super::publishers::Publisher;
 use super::series::Mood;
 use super::snapshots::SnapshotFault;
 use super::store::StoreFault;
+use crate::daemon::announce::World;
 use crate::journal::simulated::WriteFault;
 use crate::telemetry::Control;
+use crate::telemetry::DeviceAction;
 use crate::telemetry::RawMessage;
 use crate::telemetry::Record;
 use crate::telemetry::TicketAction;
@@ -34,6 +36,8 @@ enum Act {
     Outbox,
     Tick,
     Person,
+    Registry,
+    Profiles,
     Pass,
     SetClock,
     BreakLine,
@@ -62,7 +66,7 @@ const USUAL: [(Act, usize); 9] = [
     (Act::Tick, 4),
     (Act::Person, 4),
 ];
-const TROUBLE: [(Act, usize); 14] = [
+const TROUBLE: [(Act, usize); 16] = [
     (Act::Pass, 9),
     (Act::SetClock, 1),
     (Act::BreakLine, 2),
@@ -77,6 +81,8 @@ const TROUBLE: [(Act, usize); 14] = [
     (Act::LoseSnapshot, 1),
     (Act::SeriesMood, 3),
     (Act::Repair, 2),
+    (Act::Registry, 1),
+    (Act::Profiles, 1),
 ];
 
 /// A run of one schedule.
@@ -180,6 +186,8 @@ impl Schedule {
                 }
             }
             Act::Person => self.person(),
+            Act::Registry => self.registry(),
+            Act::Profiles => self.profiles(),
             Act::Pass => {
                 let span = *self
                     .around
@@ -426,6 +434,42 @@ impl Schedule {
             key: Some(format!("k{}", self.acted).into()),
         };
         // What a full journal refuses, the person is told.
+        process.append(vec![Record::Control(control)], |_| {}).ok();
+    }
+
+    /// A person takes a device out of service, or names it as ours.
+    fn registry(&mut self) {
+        let Some(process) = &mut self.process else {
+            return;
+        };
+        let chance = &mut self.around.chance;
+        let serial = chance.of(&["A", "B", "C", "D"]);
+        let device = format!("x-2/{serial}").parse().expect("a device");
+        let action = chance
+            .of(&[DeviceAction::Retire, DeviceAction::Adopt])
+            .clone();
+        let control = Control::Device {
+            device,
+            action,
+            by: "agent-1".into(),
+        };
+        process.append(vec![Record::Control(control)], |_| {}).ok();
+    }
+
+    /// Other profiles are put in force; the next start goes back to the first ones.
+    fn profiles(&mut self) {
+        let Some(process) = &mut self.process else {
+            return;
+        };
+        let World {
+            mut profiles,
+            words,
+            ..
+        } = Neighbours::world();
+        for profile in &mut profiles {
+            profile.text = profile.text.replace("version = \"1\"", "version = \"2\"");
+        }
+        let control = Control::Profiles { profiles, words };
         process.append(vec![Record::Control(control)], |_| {}).ok();
     }
 
