@@ -22,7 +22,7 @@ pub(super) enum NodeState {
     /// Nothing.
     Idle,
     /// Values in a window.
-    Window(Windowed),
+    Window(Box<Windowed>),
     /// True time in a window.
     Total(Total, Frame),
     /// A hold over time.
@@ -52,10 +52,10 @@ impl NodeSlot {
     pub(super) fn new(node: &Node) -> Self {
         let state = match &node.kind {
             NodeKind::Window { func, window, .. } => {
-                NodeState::Window(Windowed::new(*func, window))
+                NodeState::Window(Box::new(Windowed::new(*func, window)))
             }
             NodeKind::CountEvent { .. } | NodeKind::CountStarts { .. } => {
-                NodeState::Window(Windowed::default())
+                NodeState::Window(Box::default())
             }
             NodeKind::Total { .. } => NodeState::Total(Total::default(), Frame::default()),
             NodeKind::HeldFor { .. } => NodeState::Held(Held::default()),

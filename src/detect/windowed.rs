@@ -9,7 +9,7 @@ use super::body::{Body, NodeSlot, Pass};
 use super::eval::Eval;
 use super::node::NodeState;
 use super::plan::{NodePlan, Plan};
-use super::window::{Cells, POINT_LIMIT, Points, Running, SLOPE_LIMIT};
+use super::window::{Cells, Keeping, POINT_LIMIT, Points, Running, SLOPE_LIMIT};
 use crate::profile::{Node, NodeIdx, NodeKind, Window, WindowFn};
 
 /// Which session or day the values belong to.
@@ -89,11 +89,24 @@ impl Windowed {
     fn enter(&mut self, frame: Frame) {
         if self.frame != frame {
             self.frame = frame;
-            self.running = Running::default();
-            match &mut self.values {
-                Values::Cells(cells) => cells.clear(),
-                Values::Points(points) => points.clear(),
-            }
+            self.release();
+        }
+    }
+
+    /// Forgets the values; which session or day they were of is still known.
+    fn release(&mut self) {
+        self.running = Running::default();
+        match &mut self.values {
+            Values::Cells(cells) => cells.clear(),
+            Values::Points(points) => points.clear(),
+        }
+    }
+
+    /// When the newest value came, where the values that are kept say nothing of an earlier moment.
+    fn newest(&self, keeping: Keeping) -> Option<i64> {
+        match &self.values {
+            Values::Cells(cells) if keeping.is_of_now() => cells.newest(),
+            _ => None,
         }
     }
 
@@ -107,7 +120,7 @@ impl Windowed {
             _ => value,
         };
         match (&mut self.values, window) {
-            (Values::Cells(cells), _) => cells.push(at, value),
+            (Values::Cells(cells), _) => cells.push(at, value, Keeping::of(func, window)),
             (Values::Points(points), Window::Last(count)) => {
                 points.push_last(at, value, last_limit(*count));
             }
@@ -121,12 +134,13 @@ impl Windowed {
     /// A late value, into functions for which order does not matter.
     fn insert(&mut self, at: i64, value: f64, func: WindowFn, window: &Window) -> bool {
         let day = matches!(window, Window::Day);
+        let keeping = Keeping::of(func, window);
         match (&mut self.values, func) {
             (Values::Cells(cells), WindowFn::Count | WindowFn::Min | WindowFn::Max) => {
-                cells.insert(at, value);
+                cells.insert(at, value, keeping);
             }
             (Values::Cells(cells), WindowFn::Sum | WindowFn::Mean) if day => {
-                cells.insert(at, value);
+                cells.insert(at, value, keeping);
             }
             (Values::Points(points), WindowFn::Median | WindowFn::Quantile(_)) if day => {
                 points.insert(at, value, POINT_LIMIT);
@@ -152,6 +166,16 @@ pub(super) struct View {
     pub(super) after: i64,
     pub(super) up_to: i64,
     pub(super) keep_after: i64,
+}
+
+impl View {
+    /// A window that keeps only what matters now has nothing to say of an earlier moment: a late look sees it as it is now.
+    fn for_past(&mut self, pass: &Pass, window: &Window, newest: Option<i64>) {
+        if let (true, Window::Span { span_ms, .. }, Some(newest)) = (pass.past, window, newest) {
+            self.up_to = i64::MAX;
+            self.after = self.after.max(newest - span_ms);
+        }
+    }
 }
 
 /// Which part that is now.
@@ -195,7 +219,7 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: NodeIdx) {
     let Some((entering, func, window)) = entering(plan, body, pass, around, &node.kind) else {
         return;
     };
-    let Some(view) = view(body, pass, window) else {
+    let Some(mut view) = view(body, pass, window) else {
         return;
     };
     let held = if view.open && matches!(window, Window::Session(_)) && begins(body, at, view.frame)
@@ -230,15 +254,20 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: NodeIdx) {
     {
         state.push(pass.t, value, func, window, node.stale_ms);
     }
+    if !view.open {
+        // Nobody can ask for them any more, and a device has dozens of such windows.
+        state.release();
+    }
     if around.lazy {
         if entered {
             state.forget_until(view.keep_after);
         }
         return;
     }
+    view.for_past(pass, window, state.newest(Keeping::of(func, window)));
     let due = slot.valid_until.is_none_or(|until| pass.t >= until);
     if entered || other || due {
-        refresh(slot, &view, func, window, pass.t);
+        refresh(slot, &view, func, window, pass);
     } else if !view.open {
         slot.out = None;
     }
@@ -340,24 +369,26 @@ pub(super) fn read(plan: &Plan, body: &Body, pass: &Pass, at: NodeIdx) -> Option
         }
         _ => return None,
     };
-    let view = view(body, pass, window).filter(|view| view.open)?;
+    let mut view = view(body, pass, window).filter(|view| view.open)?;
     let NodeState::Window(state) = &body.nodes.get(at)?.state else {
         return None;
     };
+    let keeping = Keeping::of(func, window);
+    view.for_past(pass, window, state.newest(keeping));
     let (value, samples) = if state.frame == view.frame {
         match &state.values {
-            Values::Cells(cells) => cells.part(func, view.after, view.up_to),
+            Values::Cells(cells) => cells.part(keeping, view.after, view.up_to),
             Values::Points(points) => points.part(func, view.after, view.up_to),
         }
     } else {
         // Nothing came in this session or day yet.
-        Cells::default().part(func, view.after, view.up_to)
+        Cells::default().part(keeping, view.after, view.up_to)
     };
     Some((value?, samples))
 }
 
 /// Works out what the window gives now, and until when.
-fn refresh(slot: &mut NodeSlot, view: &View, func: WindowFn, window: &Window, now: i64) {
+fn refresh(slot: &mut NodeSlot, view: &View, func: WindowFn, window: &Window, pass: &Pass) {
     let NodeState::Window(state) = &mut slot.state else {
         return;
     };
@@ -369,21 +400,22 @@ fn refresh(slot: &mut NodeSlot, view: &View, func: WindowFn, window: &Window, no
         Values::Cells(cells) => {
             cells.forget_until(view.keep_after);
             (
-                cells.value(func, view.after, view.up_to),
-                cells.next_change(now, span, ago),
+                cells.value(Keeping::of(func, window), view.after, view.up_to),
+                cells.next_change(pass.t, span, ago),
             )
         }
         Values::Points(points) => {
             points.forget_until(view.keep_after);
             (
                 points.value(func, view.after, view.up_to),
-                points.next_change(now, span, ago),
+                points.next_change(pass.t, span, ago),
             )
         }
     };
     slot.out = if view.open { out } else { None };
     slot.samples = samples;
-    slot.valid_until = Some(until);
+    // What it was in the past is no longer so at the next look.
+    slot.valid_until = (!pass.past).then_some(until);
 }
 
 /// A late reading or occurrence, into the windows that still take it.

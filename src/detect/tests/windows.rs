@@ -1,8 +1,8 @@
 //! What the window functions give, seen through a fault that compares them, and in the window's own words.
 
 use super::bench::{Bench, profile, t};
-use crate::detect::window::{Cells, Points, Running, quantile};
-use crate::profile::WindowFn;
+use crate::detect::window::{Cells, Keeping, Points, Running, quantile};
+use crate::profile::{Window, WindowFn};
 
 const V: &str = r#"[signals]
 v = { from = "v", unit = "V", range = [-100, 100], stale_after = "150 s" }
@@ -111,46 +111,169 @@ fn occurrences_count_also_when_they_come_late() {
     assert_eq!(bench.told(), ["Raised f.fault @210"]);
 }
 
+/// What a window over so much time keeps for this function.
+fn keeping(func: WindowFn, span_ms: i64) -> Keeping {
+    Keeping::of(func, &Window::Span { span_ms, ago_ms: 0 })
+}
+
 #[test]
 fn a_dense_window_stays_bounded_and_nearly_right() {
-    let (mut cells, mut points) = (Cells::default(), Points::default());
-    for at in 0..100_000_i64 {
-        #[expect(clippy::cast_precision_loss, reason = "small test numbers")]
-        let value = (at % 1_000) as f64;
-        cells.push(at, value);
-        points.push_thinned(at, value, 256);
-        cells.forget_until(at - 10_000);
-        points.forget_until(at - 10_000);
-    }
     let near = |value: Option<f64>, wanted: f64, slack: f64| {
         let value = value.expect("known");
         assert!((value - wanted).abs() <= slack, "{value} is not {wanted}");
     };
-    near(
-        cells.value(WindowFn::Count, 89_999, i64::MAX).0,
-        10_000.0,
-        320.0,
-    );
-    near(cells.value(WindowFn::Mean, 89_999, i64::MAX).0, 499.5, 20.0);
-    near(cells.value(WindowFn::Max, 89_999, i64::MAX).0, 999.0, 0.0);
-    near(
-        points.value(WindowFn::Median, 89_999, i64::MAX).0,
-        499.5,
-        30.0,
-    );
+    for (func, wanted, slack) in [
+        (WindowFn::Count, 10_000.0, 320.0),
+        (WindowFn::Mean, 499.5, 20.0),
+        (WindowFn::Max, 999.0, 0.0),
+        (WindowFn::Min, 0.0, 0.0),
+    ] {
+        let (mut cells, keeping) = (Cells::default(), keeping(func, 10_000));
+        for at in 0..100_000_i64 {
+            cells.push(at, dense(at), keeping);
+            cells.forget_until(at - 10_000);
+        }
+        near(cells.value(keeping, 89_999, i64::MAX).0, wanted, slack);
+    }
+    let mut points = Points::default();
+    for at in 0..100_000_i64 {
+        points.push_thinned(at, dense(at), 256);
+        points.forget_until(at - 10_000);
+    }
+    let median = points.value(WindowFn::Median, 89_999, i64::MAX).0;
+    near(median, 499.5, 30.0);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small test numbers")]
+fn dense(at: i64) -> f64 {
+    (at % 1_000) as f64
 }
 
 #[test]
 fn a_late_value_finds_its_cell() {
-    let mut cells = Cells::default();
-    for at in [10, 20, 30] {
-        cells.push(at, 1.0);
+    for (func, after, up_to, wanted) in [
+        (WindowFn::Count, 0, 100, 5.0),
+        (WindowFn::Max, 10, 100, 9.0),
+        (WindowFn::Max, 15, 100, 1.0),
+        (WindowFn::Min, 0, 100, -9.0),
+        (WindowFn::Min, 5, 100, 1.0),
+    ] {
+        let (mut cells, keeping) = (Cells::default(), keeping(func, 100));
+        for at in [10, 20, 30] {
+            cells.push(at, 1.0, keeping);
+        }
+        cells.insert(15, 9.0, keeping);
+        cells.insert(5, -9.0, keeping);
+        assert_eq!(
+            cells.value(keeping, after, up_to).0,
+            Some(wanted),
+            "{func:?}"
+        );
     }
-    cells.insert(15, 9.0);
-    cells.insert(5, -9.0);
-    assert_eq!(cells.value(WindowFn::Count, 0, 100).0, Some(5.0));
-    assert_eq!(cells.value(WindowFn::Max, 10, 19).0, Some(9.0));
-    assert_eq!(cells.value(WindowFn::Last, 0, 100).0, Some(1.0));
+}
+
+/// Numbers that look random and are the same each time (a linear congruential generator, Knuth's constants).
+fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed;
+    move |below| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    }
+}
+
+/// What the function gives over values that were all kept.
+fn plainly(func: WindowFn, values: &[(i64, f64)]) -> Option<f64> {
+    let first = values.first()?;
+    let last = values.last()?;
+    let only = values.iter().map(|value| value.1);
+    match func {
+        WindowFn::Max => only.reduce(f64::max),
+        WindowFn::Min => only.reduce(f64::min),
+        WindowFn::Last => Some(last.1),
+        WindowFn::Increase { .. } | WindowFn::Integral => Some(last.1 - first.1),
+        _ => None,
+    }
+}
+
+#[test]
+fn what_a_window_leaves_out_is_never_missed() {
+    let growth = WindowFn::Increase {
+        roll_over: None,
+        counts_down: false,
+    };
+    for func in [WindowFn::Max, WindowFn::Min, WindowFn::Last, growth] {
+        for seed in 0..200 {
+            let mut number = numbers(seed);
+            let (mut cells, mut all) = (Cells::default(), Vec::<(i64, f64)>::new());
+            let span = i64::try_from(number(60)).unwrap() + 1;
+            let keeping = keeping(func, span);
+            let mut at = 0;
+            for _ in 0..100 {
+                at += i64::try_from(number(9)).unwrap();
+                let value = f64::from(u32::try_from(number(6)).unwrap());
+                let back = i64::try_from(number(20)).unwrap();
+                let late = matches!(func, WindowFn::Max | WindowFn::Min) && number(4) == 0;
+                if late && all.iter().all(|one| one.0 != at - back) {
+                    cells.insert(at - back, value, keeping);
+                    all.push((at - back, value));
+                    all.sort_by_key(|one| one.0);
+                } else {
+                    cells.push(at, value, keeping);
+                    all.push((at, value));
+                }
+                cells.forget_until(at - span);
+                all.retain(|one| one.0 > at - span);
+                let bytes = postcard::to_stdvec(&cells).unwrap();
+                let mut read: Cells = postcard::from_bytes(&bytes).unwrap();
+                assert_eq!(read, cells);
+                let given = cells.value(keeping, at - span, at).0;
+                assert_eq!(given, plainly(func, &all), "{func:?}, seed {seed}, at {at}");
+                assert_eq!(read.value(keeping, at - span, at).0, given);
+            }
+        }
+    }
+}
+
+#[test]
+fn windows_keep_no_more_than_they_are_asked_for() {
+    let size = |func: WindowFn, window: &Window, value: fn(i64) -> f64| {
+        let (mut cells, keeping) = (Cells::default(), Keeping::of(func, window));
+        for at in 0..100 {
+            cells.push(at * 1_000, value(at), keeping);
+        }
+        postcard::to_stdvec(&cells).unwrap().len()
+    };
+    let growth = WindowFn::Increase {
+        roll_over: None,
+        counts_down: false,
+    };
+    let hour = Window::Span {
+        span_ms: 3_600_000,
+        ago_ms: 0,
+    };
+    assert!(size(WindowFn::Mean, &Window::Session(0), dense) < 40);
+    assert!(size(WindowFn::Count, &Window::Day, dense) < 40);
+    assert!(size(WindowFn::Max, &hour, dense) < 40);
+    assert!(size(growth, &hour, |_| 7.0) < 40);
+    assert!(size(WindowFn::Mean, &hour, dense) > 900);
+}
+
+#[test]
+fn a_late_look_at_a_greatest_value_sees_it_as_it_is_now() {
+    let mut bench = Bench::new(&profile(
+        V,
+        "when = \"max(v, 1 min) >= 7 V\"\nclear = \"v < -90 V\"",
+    ));
+    bench.tele(100.0, &[("v", 1.0)]);
+    bench.tele(130.0, &[("c", 1.0)]);
+    // A late reading of another signal's moment: older than the newest record, newer than the last reading of `v`.
+    let record = super::bench::record(120.0, &[("v", 8.0)]);
+    let telemetry = bench.telemetry(vec![record], Some(0));
+    bench.send(t(131.0), &telemetry);
+    bench.tele(132.0, &[("c", 2.0)]);
+    assert_eq!(bench.told(), ["Raised f.fault @120"]);
 }
 
 #[test]

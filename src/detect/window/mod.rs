@@ -1,8 +1,10 @@
 //! The arithmetic of windows: what a function gives over the values of a stretch of time.
 //!
-//! `cells` keeps values for counts, sums and extremes, `points` for medians and slopes, `running` makes counters and integrals into
+//! `cells` (of `cell`s) keeps values for counts, sums and extremes, `points` for medians and slopes, `running` makes counters and integrals into
 //! values whose difference is asked for. Leaves to `windowed` which values enter. Invariant: what is kept has a bound, a window
 //! gives the same whether or not its state was saved in between, and no result is NaN.
+
+mod cell;
 
 mod cells;
 
@@ -10,7 +12,7 @@ mod points;
 
 mod running;
 
-pub(super) use cells::Cells;
+pub(super) use cells::{Cells, Keeping};
 #[cfg(test)]
 pub(super) use points::quantile;
 pub(super) use points::{POINT_LIMIT, Points, SLOPE_LIMIT, median};

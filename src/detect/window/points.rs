@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::cells::Cell;
+use super::cell::Cell;
 use super::{next_of, seconds};
 use crate::profile::WindowFn;
 
@@ -184,10 +184,10 @@ impl Points {
         };
         let mut count = 1;
         for cell in cells {
-            all.join(&cell);
+            all.join(&cell, func);
             count += 1;
         }
-        (all.value(func), count)
+        (all.gives(func), count)
     }
 
     /// See [`super::Cells::next_change`].
