@@ -7,22 +7,19 @@
 //! what became of each task, and reads, writes and waits for nothing. Keeps: every entry is gathered once, in order; the cursor
 //! never passes a point that is not written, and what is saved with it holds for the same place.
 
-use std::collections::VecDeque;
-
 use super::handover::Batch;
 use super::handover::Item;
 use super::handover::Taker;
 use super::keep::Keep;
 use super::keep::Known;
 use super::stage::Place;
+use super::taken::Taken;
 use super::understanding::Saved;
 use super::understanding::Understanding;
 use super::understanding::texts;
 use crate::checkpoint::Part;
 use crate::checkpoint::Row;
-use crate::pipeline::Heard;
 use crate::pipeline::InForce;
-use crate::pipeline::Said;
 use crate::series::consumer::Gathered;
 use crate::series::consumer::Gatherer;
 use crate::telemetry::Entry;
@@ -78,12 +75,6 @@ enum Memory {
     Gone,
     /// Restored, and brought up to this position so far; from there to what is gathered already it is read for memory alone.
     Behind(Box<Understanding>, Position),
-}
-
-/// A batch of the worker, the beginning of which may be gathered already.
-struct Taken {
-    heard: VecDeque<Heard>,
-    through: Place,
 }
 
 /// What is to be done with the outbox.
@@ -393,10 +384,7 @@ impl Feed {
             self.taker.break_off();
             return;
         }
-        self.taken = Some(Taken {
-            heard: batch.heard.into(),
-            through: batch.through,
-        });
+        self.taken = Some(batch.into());
         self.gather_taken(now);
     }
 
@@ -440,45 +428,12 @@ impl Feed {
     }
 
     fn gather_taken(&mut self, now: i64) {
-        let (Memory::Handed(behind, in_force), Some(taken)) = (&mut self.memory, &mut self.taken)
-        else {
-            return;
-        };
         let now = Timestamp::from_ms(now);
-        while let Some(heard) = taken.heard.front() {
-            let place = Place {
-                position: heard.position,
-                received_at: heard.received_at,
-            };
-            if self.gatherer.is_full() && place.position > self.read.position {
-                return;
-            }
-            let Some(heard) = taken.heard.pop_front() else {
-                break;
-            };
-            let is_new = place.position > *behind;
-            match heard.said {
-                // Also what was gathered before: the profiles handed over with the beginning may be older.
-                Said::Profiles(newer) => *in_force = newer,
-                Said::Message(telemetry) if is_new => {
-                    let program = in_force.profiles.get(telemetry.device.model());
-                    self.gatherer
-                        .said(&telemetry, program.map(std::convert::AsRef::as_ref));
-                }
-                Said::Retired(device) if is_new => self.gatherer.retired(&device),
-                Said::Message(_) | Said::Retired(_) => {}
-            }
-            if place.position > self.read.position {
-                self.gatherer.took(now, place.position);
-                self.read = place;
-            }
+        if let (Memory::Handed(behind, in_force), Some(taken)) = (&mut self.memory, &mut self.taken)
+            && taken.gather(now, *behind, in_force, &mut self.gatherer, &mut self.read)
+        {
+            self.taken = None;
         }
-        // What says nothing was taken as well.
-        if taken.through.position > self.read.position {
-            self.gatherer.took(now, taken.through.position);
-            self.read = taken.through;
-        }
-        self.taken = None;
     }
 
     /// Everything that was gathered is written; what was read beyond is not even decoded.

@@ -66,6 +66,8 @@ mod stopping;
 
 mod systemd;
 
+mod taken;
+
 mod tally;
 
 mod traffic;

@@ -275,7 +275,10 @@ async fn run_until_told(dir: &Path, journal: &Journal, order: Orders) {
         questions,
         orders,
     };
-    Worker::new(pipeline, handover(Limits::default()).0, parts).run().await.unwrap();
+    Worker::new(pipeline, handover(Limits::default()).0, parts)
+        .run()
+        .await
+        .unwrap();
     store.close().await;
 }
 
@@ -420,7 +423,10 @@ async fn a_worker_that_is_told_to_leave_goes_on_from_there_the_next_time() {
         processed.changed().await.unwrap();
         orders.send_replace(Orders::Leave);
     };
-    let (ended, ()) = tokio::join!(Worker::new(Pipeline::new(), handover(Limits::default()).0, parts).run(), leave);
+    let (ended, ()) = tokio::join!(
+        Worker::new(Pipeline::new(), handover(Limits::default()).0, parts).run(),
+        leave
+    );
     ended.unwrap();
     store.close().await;
     let saved = Checkpoints::open(&dir.path().join(STATE), journal.id())

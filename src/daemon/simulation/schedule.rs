@@ -2,19 +2,16 @@
 
 use super::judge;
 use super::neighbours::Neighbours;
+use super::people;
 use super::process::Process;
 use super::publishers::Publisher;
 use super::series::Mood;
 use super::snapshots::SnapshotFault;
 use super::store::StoreFault;
-use crate::daemon::announce::World;
 use crate::journal::simulated::WriteFault;
 use crate::telemetry::Control;
-use crate::telemetry::DeviceAction;
 use crate::telemetry::RawMessage;
 use crate::telemetry::Record;
-use crate::telemetry::TicketAction;
-use crate::telemetry::Verdict;
 
 /// Rounds in which everything must have come to rest once all faults have ended: two minutes of backing off, with what was queued.
 const ROUNDS: usize = 400;
@@ -185,9 +182,7 @@ impl Schedule {
                     self.step(act);
                 }
             }
-            Act::Person => self.person(),
-            Act::Registry => self.registry(),
-            Act::Profiles => self.profiles(),
+            Act::Person | Act::Registry | Act::Profiles => self.people(act),
             Act::Pass => {
                 let span = *self
                     .around
@@ -403,74 +398,25 @@ impl Schedule {
         }
     }
 
-    fn person(&mut self) {
-        self.acted += 1;
+    /// A person does something, of which the journal is told.
+    fn people(&mut self, act: Act) {
         let Some(process) = &mut self.process else {
+            self.acted += usize::from(act == Act::Person);
             return;
         };
-        let number = self.around.chance.below(100);
-        let Some(ticket) = self.around.store.ticket(number) else {
-            return;
-        };
-        let resolve = TicketAction::Resolve {
-            verdict: Verdict::ConfirmedFault,
-            parts: Vec::new(),
-            note: None,
-        };
-        let reopen = TicketAction::Reopen { reason: None };
-        let actions = [
-            TicketAction::Acknowledge,
-            TicketAction::Start,
-            resolve,
-            TicketAction::Close,
-            reopen,
-        ];
-        let action = self.around.chance.of(&actions).clone();
-        let control = Control::Ticket {
-            ticket: ticket.id.clone(),
-            action,
-            by: "technician-7".into(),
-            expected_version: Some(ticket.version),
-            key: Some(format!("k{}", self.acted).into()),
+        let record = match act {
+            Act::Registry => Some(people::registry(&mut self.around)),
+            Act::Profiles => Some(people::profiles()),
+            _ => {
+                self.acted += 1;
+                people::ticket(&mut self.around, self.acted)
+            }
         };
         // What a full journal refuses, the person is told.
-        process.append(vec![Record::Control(control)], |_| {}).ok();
-    }
-
-    /// A person takes a device out of service, or names it as ours.
-    fn registry(&mut self) {
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        let chance = &mut self.around.chance;
-        let serial = chance.of(&["A", "B", "C", "D"]);
-        let device = format!("x-2/{serial}").parse().expect("a device");
-        let action = chance
-            .of(&[DeviceAction::Retire, DeviceAction::Adopt])
-            .clone();
-        let control = Control::Device {
-            device,
-            action,
-            by: "agent-1".into(),
-        };
-        process.append(vec![Record::Control(control)], |_| {}).ok();
-    }
-
-    /// Other profiles are put in force; the next start goes back to the first ones.
-    fn profiles(&mut self) {
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        let World {
-            mut profiles,
-            words,
-            ..
-        } = Neighbours::world();
-        for profile in &mut profiles {
-            profile.text = profile.text.replace("version = \"1\"", "version = \"2\"");
+        let record = record.map(Record::Control).into_iter().collect::<Vec<_>>();
+        if !record.is_empty() {
+            process.append(record, |_| {}).ok();
         }
-        let control = Control::Profiles { profiles, words };
-        process.append(vec![Record::Control(control)], |_| {}).ok();
     }
 
     /// Everyone works in turn until nothing is left to do.
