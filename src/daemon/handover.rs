@@ -335,3 +335,105 @@ fn size(heard: &Heard) -> usize {
     };
     size_of::<Heard>() + said
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Timestamp;
+
+    fn place(position: u64) -> Place {
+        Place {
+            position: Position(position),
+            received_at: Timestamp::from_ms(0),
+        }
+    }
+
+    fn batch(after: u64, through: u64) -> Batch {
+        Batch {
+            after: Position(after),
+            through: place(through),
+            heard: Vec::new(),
+        }
+    }
+
+    fn row() -> DecodeRow {
+        ("x-2/A".to_owned(), Some(Arc::from([0; 100])))
+    }
+
+    fn opened(limits: Limits, after: u64) -> (Giver, Taker) {
+        let (mut giver, taker) = handover(limits);
+        taker.ask();
+        assert!(giver.is_open(Position(after), InForce::default));
+        (giver, taker)
+    }
+
+    #[test]
+    fn nothing_is_handed_over_until_somebody_asks() {
+        let (mut giver, taker) = handover(Limits::default());
+        assert!(!giver.is_open(Position(7), InForce::default));
+        giver.batch(batch(7, 8));
+        assert!(!taker.has_more());
+        taker.ask();
+        assert_eq!(taker.opened(), None);
+        assert!(giver.is_open(Position(8), InForce::default));
+        assert_eq!(taker.opened(), Some(Position(8)));
+        giver.batch(batch(8, 9));
+        assert!(matches!(taker.take(), Some(Item::Batch(batch)) if batch.after == Position(8)));
+    }
+
+    #[test]
+    fn what_does_not_fit_breaks_all_of_it_off() {
+        let limits = Limits {
+            batches: 2,
+            ..Limits::default()
+        };
+        let (mut giver, taker) = opened(limits, 0);
+        for after in 0..3 {
+            assert!(!taker.is_broken());
+            giver.batch(batch(after, after + 1));
+        }
+        assert!(taker.is_broken());
+        assert!(!taker.has_more(), "a part of it would be a gap");
+        assert!(!giver.is_open(Position(3), InForce::default));
+        taker.leave();
+        taker.ask();
+        assert!(giver.is_open(Position(3), InForce::default));
+        // What was taken makes room.
+        for after in 3..20 {
+            giver.batch(batch(after, after + 1));
+            assert!(taker.take().is_some());
+        }
+        assert!(!taker.is_broken());
+    }
+
+    #[test]
+    fn rows_have_a_limit_of_their_own() {
+        let limits = Limits {
+            row_bytes: 1_000,
+            ..Limits::default()
+        };
+        let (mut giver, taker) = opened(limits, 0);
+        giver.begun(place(0));
+        giver.rows(vec![row(); 3]);
+        assert!(!taker.is_broken());
+        giver.rows(vec![row(); 3]);
+        assert!(taker.is_broken());
+    }
+
+    #[test]
+    fn rows_of_a_snapshot_that_began_before_are_not_handed_over() {
+        let (mut giver, taker) = handover(Limits::default());
+        giver.begun(place(3));
+        taker.ask();
+        assert!(giver.is_open(Position(5), InForce::default));
+        giver.rows(vec![row()]);
+        giver.complete();
+        assert!(!taker.has_more());
+        giver.begun(place(5));
+        giver.rows(vec![row()]);
+        giver.complete();
+        assert!(matches!(taker.take(), Some(Item::Begun(_))));
+        assert!(matches!(taker.take(), Some(Item::Rows(_))));
+        assert!(matches!(taker.take(), Some(Item::Complete(Position(5)))));
+    }
+}

@@ -83,6 +83,9 @@ mod worker;
 mod zones;
 
 #[cfg(test)]
+mod once;
+
+#[cfg(test)]
 mod simulation;
 
 #[cfg(test)]
