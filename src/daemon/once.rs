@@ -2,6 +2,7 @@
 
 use super::feed::Feed;
 use super::feed::Task;
+use super::handover::Batch;
 use super::handover::Limits;
 use super::handover::handover;
 use super::keep::Keep;
@@ -13,6 +14,7 @@ use crate::checkpoint::Part;
 use crate::checkpoint::Row;
 use crate::decode::DecodeState;
 use crate::decode::KnownModels;
+use crate::pipeline::InForce;
 use crate::pipeline::Pipeline;
 use crate::profile::Profiles;
 use crate::series::consumer::Gatherer;
@@ -150,6 +152,38 @@ fn a_message_is_decoded_once_while_the_series_keep_up() {
     let expected = gatherer.drain().expect("entries").points;
     assert_eq!(expected.len() as u64, MESSAGES);
     assert_eq!(points, expected);
+}
+
+#[test]
+fn a_snapshot_of_a_place_that_was_gathered_before_is_not_saved() {
+    let entries = journal();
+    let (mut giver, taker) = handover(Limits::default());
+    let mut feed = Feed::new(None, Position(0), taker, 0);
+    // Alone they came further than the pipeline.
+    series(&mut feed, 0, &entries, [ALONE, 0], &mut Vec::new());
+    assert!(giver.is_open(Position(2), InForce::default));
+    let through = Place {
+        position: Position(5),
+        received_at: Timestamp::from_ms(0),
+    };
+    giver.batch(Batch {
+        after: Position(2),
+        through,
+        heard: Vec::new(),
+    });
+    giver.begun(through);
+    giver.rows(vec![("x-2/S1".to_owned(), None)]);
+    giver.complete();
+    let now = 2 * SECOND_MS;
+    series(&mut feed, now, &entries, [ALONE, 5], &mut Vec::new());
+    assert!(feed.is_attached());
+    let later = now + 60 * SECOND_MS;
+    let task = feed.task(later, Position(ALONE), Position(5));
+    assert!(
+        matches!(task, Task::Save(place) if place.position == Position(ALONE)),
+        "{task:?}"
+    );
+    assert!(feed.rows().1.is_empty(), "a row of an earlier place");
 }
 
 #[test]

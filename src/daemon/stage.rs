@@ -2,7 +2,8 @@
 //!
 //! Pure but for the pipeline that it steps: it is told the time and what became of each task, and reads, writes and waits for
 //! nothing. Leaves the doing to whoever drives it. What was decoded it hands over to the series, if they want it, and never waits for
-//! them. Keeps: entries are stepped once, in order; nobody is told of effects that are not committed; the store is never behind a snapshot, and a snapshot never behind the base that the journal is kept for.
+//! them. Keeps: entries are stepped once, in order; nobody is told of effects that are not committed; the store is never behind a
+//! snapshot, and a snapshot never behind the base that the journal is kept for.
 
 use super::handover::Batch;
 use super::handover::Giver;

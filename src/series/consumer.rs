@@ -1,7 +1,7 @@
 //! From journal entries to a batch of points and the position up to which it goes.
 //!
-//! Pure: the daemon reads the journal, runs its own decode state and moves the cursor once the batch is written. Invariant:
-//! every entry is in exactly one batch, in journal order, so that a cursor at [`Gathered::through`] loses and repeats nothing.
+//! Pure: the daemon reads the journal and decodes, or brings what was decoded already, and moves the cursor once the batch is
+//! written. Invariant: every entry is in exactly one batch, in journal order, so that a cursor at [`Gathered::through`] loses and repeats nothing.
 
 use std::sync::Arc;
 
