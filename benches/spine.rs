@@ -1,25 +1,69 @@
-//! The numbers of the whole path on real parts: CPU per message beside a bare client, event to ticket, start, memory, journal.
+//! The numbers of the whole path on real parts: CPU per message beside other programs, event to ticket, start, memory, journal.
 //!
-//! `cargo bench --bench spine` measures everything; `-- path`, `-- latency` or `-- fleet` one part; `--messages N`, `--rounds N`,
-//! `--devices N` change the sizes. `benches/README.md` has what was found, and what each number means. This measures and judges
+//! `cargo bench --bench spine` measures path, latency and fleet; `-- PART…` the parts that are named; each says at the top of its
+//! file what it does:
+//!
+//! - `path` CPU per message from a broker's queue, beside a bare client; `telegraf` the same beside Telegraf too
+//! - `latency` event to ticket at low load; `fleet` memory and start with a thousand devices
+//! - `rates` CPU per message at a steady trickle, broker and listener; `listener` its acknowledgements, and flat out
+//! - `connections` memory of idle MQTT connections; `scale` a hundred thousand devices
+//! - `soak` the highest rate without a growing backlog, then 70 % of it for half an hour
+//! - `queue` half a million messages that wait in a broker; `replay` messages a second of a recording
+//!
+//! Sizes: `--messages N`, `--rounds N`, `--devices N`, `--connections N`, `--seconds N`, `--minutes N`; what is not given is the
+//! part's own. `benches/README.md` has what was found, and what each number means. This measures and judges
 //! nothing: no number here fails a build. Every process is a child on a free loopback port, ended by its handle.
 
+#[path = "spine/acks.rs"]
+mod acks;
 #[path = "spine/broker.rs"]
 mod broker;
+#[path = "spine/connections.rs"]
+mod connections;
+#[path = "spine/day.rs"]
+mod day;
 #[path = "spine/drain.rs"]
 mod drain;
+#[path = "spine/events.rs"]
+mod events;
+#[path = "spine/flat.rs"]
+mod flat;
 #[path = "spine/fleet.rs"]
 mod fleet;
 #[path = "spine/latency.rs"]
 mod latency;
+#[path = "spine/listener.rs"]
+mod listener;
 #[path = "spine/measure.rs"]
 mod measure;
 #[path = "spine/moments.rs"]
 mod moments;
 #[path = "spine/path.rs"]
 mod path;
+#[path = "spine/probes.rs"]
+mod probes;
+#[path = "spine/queue.rs"]
+mod queue;
+#[path = "spine/rates.rs"]
+mod rates;
+#[path = "spine/replay.rs"]
+mod replay;
 #[path = "spine/rig.rs"]
 mod rig;
+#[path = "spine/scale.rs"]
+mod scale;
+#[path = "spine/soak.rs"]
+mod soak;
+#[path = "spine/steady.rs"]
+mod steady;
+#[path = "spine/stored.rs"]
+mod stored;
+#[path = "spine/telegraf.rs"]
+mod telegraf;
+#[path = "spine/usage.rs"]
+mod usage;
+#[path = "spine/voice.rs"]
+mod voice;
 
 #[expect(dead_code, reason = "a part of it is for tests")]
 #[path = "../tests/support/influxd.rs"]
@@ -33,17 +77,56 @@ mod process;
 #[path = "../tests/daemon/publisher.rs"]
 mod publisher;
 
+use std::cell::OnceCell;
 use std::io::Write;
 
-/// What to measure, and how much of it.
-struct Sizes {
-    parts: Vec<String>,
-    /// Messages of one round of `path`.
-    messages: u32,
-    /// Rounds of `path`, each with and without Foremend.
-    rounds: usize,
-    /// Devices of `fleet`.
-    devices: u32,
+/// Measures one part and says what it found.
+type Part = fn(&Bench);
+
+/// The parts by name.
+const PARTS: [(&str, Part); 11] = [
+    ("path", |bench| path::measure(bench, false)),
+    ("latency", |bench| latency::measure(bench.influx())),
+    ("fleet", |bench| {
+        fleet::measure(bench.influx(), bench.devices.unwrap_or(1_000));
+    }),
+    ("telegraf", |bench| path::measure(bench, true)),
+    ("rates", rates::measure),
+    ("listener", listener::measure),
+    ("connections", connections::measure),
+    ("scale", scale::measure),
+    ("soak", soak::measure),
+    ("queue", queue::measure),
+    ("replay", replay::measure),
+];
+/// How many of them are meant when none is named: the others take from a minute to three quarters of an hour each.
+const USUAL: usize = 3;
+
+/// What is measured with, and how much of it; `None`: as each part likes it.
+#[derive(Default)]
+struct Bench {
+    influx: OnceCell<influxd::Influxd>,
+    messages: Option<u32>,
+    /// Rounds of `path` and `telegraf`.
+    rounds: Option<usize>,
+    devices: Option<u32>,
+    connections: Option<u32>,
+    seconds: Option<u32>,
+    /// How long `soak` holds its rate.
+    minutes: Option<u32>,
+}
+
+impl Bench {
+    /// A real InfluxDB, started when it is first needed.
+    fn influx(&self) -> &influxd::Influxd {
+        self.influx
+            .get_or_init(|| runtime().block_on(influxd::Influxd::start()))
+    }
+}
+
+/// A runtime for a few calls.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Runtime::new().expect("a runtime")
 }
 
 fn main() {
@@ -57,43 +140,36 @@ fn main() {
     {
         return drain::run(number(port), number(count));
     }
-    let sizes = sizes(&arguments);
-    let wanted = |part: &str| sizes.parts.is_empty() || sizes.parts.iter().any(|one| one == part);
+    let (bench, named) = understand(&arguments);
     drop(rustls::crypto::ring::default_provider().install_default());
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime to start InfluxDB with");
-    let influx = runtime.block_on(influxd::Influxd::start());
-    if wanted("path") {
-        path::measure(&influx, sizes.messages, sizes.rounds);
-    }
-    if wanted("latency") {
-        latency::measure(&influx);
-    }
-    if wanted("fleet") {
-        fleet::measure(&influx, sizes.devices);
+    for (at, (name, measure)) in PARTS.iter().enumerate() {
+        if named.iter().any(|one| one == name) || (named.is_empty() && at < USUAL) {
+            measure(&bench);
+        }
     }
 }
 
-fn sizes(arguments: &[String]) -> Sizes {
-    let mut sizes = Sizes {
-        parts: Vec::new(),
-        messages: 50_000,
-        rounds: 5,
-        devices: 1_000,
-    };
+/// Sizes, and the parts that were named.
+fn understand(arguments: &[String]) -> (Bench, Vec<String>) {
+    let (mut bench, mut named) = (Bench::default(), Vec::new());
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().map(String::as_str).unwrap_or_default();
         match word.as_str() {
-            "--messages" => sizes.messages = number(value()),
-            "--rounds" => sizes.rounds = number(value()),
-            "--devices" => sizes.devices = number(value()),
-            "path" | "latency" | "fleet" => sizes.parts.push(word.clone()),
+            "--messages" => bench.messages = Some(number(value())),
+            "--rounds" => bench.rounds = Some(number(value())),
+            "--devices" => bench.devices = Some(number(value())),
+            "--connections" => bench.connections = Some(number(value())),
+            "--seconds" => bench.seconds = Some(number(value())),
+            "--minutes" => bench.minutes = Some(number(value())),
+            part if PARTS.iter().any(|(name, _)| *name == part) => named.push(part.to_owned()),
             other => panic!(
-                "'{other}' is none of path, latency, fleet, --messages N, --rounds N, --devices N"
+                "'{other}' is none of {}, --messages N, --rounds N, --devices N, --connections N, --seconds N, --minutes N",
+                PARTS.map(|(name, _)| name).join(", ")
             ),
         }
     }
-    sizes
+    (bench, named)
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> T {

@@ -2,19 +2,16 @@
 //!
 //! In between: the broker, the journal's fsync, detection, the store's commit with its fsync, and the event's way out.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use crate::broker::Broker;
 use crate::influxd::Influxd;
 use crate::measure::{Stopwatch, pause, quantile};
-use crate::process::Daemon;
 use crate::publisher::Publisher;
 use crate::rig::{Rig, wait_for_all};
-use crate::say;
+use crate::{events, say};
 
 const DEVICES: u32 = 200;
 const HEALTHY: &[u8] = br#"{"s":{"leakage.current_max_ma":0.1}}"#;
@@ -30,7 +27,8 @@ pub(crate) fn measure(influx: &Influxd) {
     let broker = Broker::start();
     let rig = Rig::new(&broker, influx, "benches/spine", "");
     let daemon = rig.start_connected();
-    let events = follow(&daemon);
+    let clock = Stopwatch::start();
+    let events = events::follow(&daemon, clock);
     let mut publisher = Publisher::connect(broker.port, "bench-publisher");
     // Twice, so that the one bad reading to come moves no median.
     for device in (0..DEVICES).chain(0..DEVICES) {
@@ -42,13 +40,17 @@ pub(crate) fn measure(influx: &Influxd) {
     let mut taken = Vec::new();
     for device in 0..DEVICES {
         pause(GAP + Duration::from_micros(u64::from(device) * 137));
-        let clock = Stopwatch::start();
+        let said = clock.elapsed();
         publisher.publish(&topic(device), FAULTY);
         let name = format!("twenty/L-{device:03}");
         // Nobody else opens tickets here, and each device one; an older event would be of another device.
         let event = events.recv_timeout(LIMIT).expect("a ticket in time");
-        taken.push(clock.elapsed().as_secs_f64() * 1e3);
-        assert!(event.contains(&name), "{name} is not in {event}");
+        taken.push(event.at.saturating_sub(said).as_secs_f64() * 1e3);
+        assert!(
+            event.data.contains(&name),
+            "{name} is not in {}",
+            event.data
+        );
         publisher.settle();
     }
     say(&format!(
@@ -69,28 +71,6 @@ pub(crate) fn measure(influx: &Influxd) {
 
 fn topic(device: u32) -> String {
     format!("appl/v1/twenty/L-{device:03}/tele")
-}
-
-/// The data of every ticket event, as it comes in. The thread ends with the daemon.
-fn follow(daemon: &Daemon) -> Receiver<String> {
-    let host = daemon.url.strip_prefix("http://").expect("plain http");
-    let mut stream = TcpStream::connect(host).expect("connected");
-    let token = &daemon.token;
-    write!(stream, "GET /api/v1/events HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\naccept: text/event-stream\r\n\r\n").expect("sent");
-    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let status = lines.next().expect("an answer");
-    assert!(status.contains(" 200 "), "{status}");
-    let (sender, events) = sync_channel(1_000);
-    std::thread::spawn(move || {
-        for line in lines {
-            if let Some(data) = line.strip_prefix("data:")
-                && sender.send(data.to_owned()).is_err()
-            {
-                break;
-            }
-        }
-    });
-    events
 }
 
 /// What a small durable write takes here, in ms.

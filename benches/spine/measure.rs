@@ -30,6 +30,18 @@ pub(crate) fn seconds_now() -> f64 {
         .as_secs_f64()
 }
 
+/// The same in ms.
+pub(crate) fn wall_ms() -> u64 {
+    let seconds = seconds_now();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a time after 1970 in ms"
+    )]
+    let ms = (seconds * 1e3) as u64;
+    ms
+}
+
 /// A pause: the load that is wanted has gaps.
 #[expect(clippy::disallowed_methods, reason = "the pace of a made-up device")]
 pub(crate) fn pause(time: Duration) {

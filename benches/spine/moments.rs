@@ -23,7 +23,8 @@ pub(crate) fn moments(washes: u32) -> Vec<(f64, String)> {
     moments
 }
 
-fn idle(wash: u32, minute: i32) -> String {
+/// What it says every minute while nobody is there.
+pub(crate) fn idle(wash: u32, minute: i32) -> String {
     let room = 20.0 + f64::from(minute % 5) / 10.0;
     let used = f64::from(wash) * 0.4;
     format!(

@@ -1,16 +1,21 @@
 //! A directory with settings for a daemon between a broker and InfluxDB, and what is asked about it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use crate::broker::Broker;
 use crate::influxd::{self, Influxd};
+use crate::measure::{Stopwatch, pause, seconds_now};
 use crate::process::{Daemon, http, wait_for};
 use crate::publisher::Publisher;
+use crate::voice;
 
 /// How long anything may take that happens by itself.
 pub(crate) const LIMIT: Duration = Duration::from_mins(10);
+/// Between two first messages: a daemon takes in a hundred strangers a second.
+pub(crate) const FIRST_GAP: Duration = Duration::from_millis(12);
 /// Messages under way to the broker at once.
 const UNDER_WAY: usize = 500;
 
@@ -19,23 +24,58 @@ pub(crate) struct Rig {
     settings: String,
 }
 
+/// How messages come in.
+pub(crate) enum Door<'a> {
+    Brokers(&'a [Broker]),
+    Listener,
+}
+
 impl Rig {
-    /// A daemon's directory with profiles in `profiles` (below the project).
+    /// A daemon's directory with profiles in `profiles` (below the project), one broker and InfluxDB.
     pub(crate) fn new(broker: &Broker, influx: &Influxd, profiles: &str, more: &str) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        std::fs::write(dir.path().join("influx-token"), influxd::TOKEN).expect("written");
-        let settings = format!(
-            "[[broker]]\nname = \"bench\"\nurl = \"{}\"\n[profiles]\ndir = \"{}/{profiles}\"\n\
-             [influxdb]\nurl = \"{}\"\norg = \"home\"\nbucket = \"telemetry\"\ntoken_file = \"influx-token\"\n{more}",
-            broker.url(),
-            env!("CARGO_MANIFEST_DIR"),
-            influx.url
-        );
-        Self { dir, settings }
+        let door = Door::Brokers(std::slice::from_ref(broker));
+        Self::with(&door, Some(influx), profiles, more)
     }
 
+    /// The same with another door; without InfluxDB the series are embedded.
+    pub(crate) fn with(door: &Door, influx: Option<&Influxd>, profiles: &str, more: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("influx-token"), influxd::TOKEN).expect("written");
+        let door = match door {
+            Door::Listener => "[listener]\nlisten = \"127.0.0.1:0\"\n".to_owned(),
+            Door::Brokers(brokers) => brokers
+                .iter()
+                .enumerate()
+                .map(|(nth, broker)| {
+                    let url = broker.url();
+                    format!("[[broker]]\nname = \"bench-{nth}\"\nurl = \"{url}\"\n")
+                })
+                .collect::<Vec<_>>()
+                .concat(),
+        };
+        let series = influx.map_or_else(String::new, |influx| {
+            format!(
+                "[influxdb]\nurl = \"{}\"\norg = \"home\"\nbucket = \"telemetry\"\ntoken_file = \"influx-token\"\n",
+                influx.url
+            )
+        });
+        let profiles = format!(
+            "[profiles]\ndir = \"{}/{profiles}\"\n",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        Self {
+            dir,
+            settings: format!("{door}{profiles}{series}{more}"),
+        }
+    }
+
+    /// Starts, and waits until it is ready; a large state takes longer than any test's.
     pub(crate) fn start(&self) -> Daemon {
-        Daemon::start(self.dir.path(), &self.settings)
+        let command = Command::new(env!("CARGO_BIN_EXE_foremend"));
+        match Daemon::try_start_within(self.dir.path(), &self.settings, command, LIMIT) {
+            Ok(daemon) => daemon,
+            Err(said) => panic!("foremend did not start: {said}"),
+        }
     }
 
     /// Starts, and waits until the daemon has its session at the broker.
@@ -82,6 +122,31 @@ pub(crate) fn metric(metrics: &str, name: &str) -> f64 {
         .filter(|line| line.starts_with(name))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
         .fold(0.0, |all, one| all + one)
+}
+
+/// Records that a consumer of the journal is behind, as the daemon told it within the last second.
+pub(crate) fn behind(metrics: &str, consumer: &str) -> f64 {
+    let name = format!("foremend_journal_lag_messages{{consumer=\"{consumer}\"");
+    metric(metrics, &name)
+}
+
+/// Where devices connect: the listener of a daemon that has one.
+pub(crate) fn listener_of(daemon: &Daemon) -> SocketAddr {
+    let address = daemon.mqtt.as_deref().expect("a daemon with a listener");
+    address.parse().expect("an address")
+}
+
+/// Lets every device of [`voice::topic`] speak once, no faster than a daemon takes in strangers.
+pub(crate) fn introduce(daemon: &Daemon, port: u16, prefix: &str, devices: u32) {
+    let mut flood = Flood::connect(port);
+    let start = Stopwatch::start();
+    for device in 0..devices {
+        let payload = voice::payload(seconds_now(), 100_000, 0, device);
+        flood.send(&voice::topic(prefix, device), &payload);
+        pause((FIRST_GAP * (device + 1)).saturating_sub(start.elapsed()));
+    }
+    flood.settle();
+    wait_for_all(daemon, devices);
 }
 
 /// Publishes with QoS 1 as fast as the broker takes it.

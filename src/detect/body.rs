@@ -69,6 +69,11 @@ pub(super) struct Body {
 }
 
 impl Body {
+    /// It has no rules.
+    pub(super) fn is_empty(&self) -> bool {
+        self.signals.is_empty() && self.nodes.is_empty() && self.faults.is_empty()
+    }
+
     /// Nothing remembered.
     pub(super) fn new(plan: &Plan, identity: &Identity) -> Self {
         let program = &plan.program;

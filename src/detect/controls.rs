@@ -2,10 +2,8 @@
 //!
 //! Leaves each device's own part to `absence` and `command`. Invariant: no control by itself makes a fault rise.
 
-use std::ops::Bound;
-
 use super::detector::{DetectOut, Detector};
-use super::device::Device;
+use super::device::Head;
 use super::event::DetectCommand;
 use crate::telemetry::{Control, DeviceAction, DeviceId, Timestamp};
 
@@ -115,17 +113,8 @@ impl Detector {
         }
     }
 
-    fn of_source(&self, source: &str) -> Vec<DeviceId> {
-        self.those(|device| device.head.source == source)
-    }
-
-    /// The devices of which this is true, in order.
-    fn those(&self, wanted: impl Fn(&Device) -> bool) -> Vec<DeviceId> {
-        self.devices
-            .range(Bound::Unbounded, wanted)
-            .filter(|(_, wanted)| *wanted)
-            .map(|(id, _)| id.clone())
-            .collect()
+    fn of_source(&mut self, source: &str) -> Vec<DeviceId> {
+        self.devices.those(|head| head.source == source)
     }
 
     fn clock_step(&mut self, from: Timestamp, to: Timestamp, out: &mut DetectOut) {
@@ -155,7 +144,8 @@ impl Detector {
         if !changed {
             return;
         }
-        for id in self.those(|device| device.head.identity.via.as_deref() == Some(serial)) {
+        let behind = |head: &Head| head.identity.via.as_deref() == Some(serial);
+        for id in self.devices.those(behind) {
             if let Some(device) = self.devices.get_mut(&id) {
                 device.mute(down, now.ms());
             }

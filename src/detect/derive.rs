@@ -3,8 +3,6 @@
 //! Leaves windows over them to `node`. Invariant: a baseline is frozen once and changes only when a part resets it; it does not
 //! learn while a fault that reads it is pending or active.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::body::{Body, NEVER, Pass};
@@ -30,8 +28,8 @@ pub(super) struct DeriveState {
     pub(super) at: i64,
     /// Its mode.
     pub(super) mode: Option<i64>,
-    /// Baselines by mode (0 where the derive has none).
-    pub(super) modes: BTreeMap<i64, Mode>,
+    /// Baselines with their modes (0 where the derive has none), at most [`MODE_LIMIT`], in the order in which they came.
+    pub(super) modes: Vec<(i64, Mode)>,
 }
 
 impl Default for DeriveState {
@@ -40,7 +38,7 @@ impl Default for DeriveState {
             value: None,
             at: NEVER,
             mode: None,
-            modes: BTreeMap::new(),
+            modes: Vec::new(),
         }
     }
 }
@@ -142,9 +140,10 @@ pub(super) fn step(plan: &Plan, body: &mut Body, pass: &Pass, at: DeriveIdx) -> 
 impl DeriveState {
     /// The frozen baseline of a mode.
     pub(super) fn frozen(&self, mode: Option<i64>) -> Option<Frozen> {
-        match self.modes.get(&mode.unwrap_or(0)) {
-            Some(Mode::Frozen(frozen)) => Some(*frozen),
-            _ => None,
+        let mode = mode.unwrap_or(0);
+        match self.modes.iter().find(|known| known.0 == mode)? {
+            (_, Mode::Frozen(frozen)) => Some(*frozen),
+            (_, Mode::Learning { .. }) => None,
         }
     }
 
@@ -157,15 +156,25 @@ impl DeriveState {
         rule: BaselineRule,
         pauses: bool,
     ) -> Option<f64> {
-        if pauses || (!self.modes.contains_key(&mode) && self.modes.len() >= MODE_LIMIT) {
+        if pauses {
             return None;
         }
-        let slot = self.modes.entry(mode).or_insert_with(|| Mode::Learning {
-            first: t,
-            values: Vec::new(),
-            stride: 1,
-            seen: 0,
-        });
+        let known = self.modes.iter().position(|known| known.0 == mode);
+        let place = known.unwrap_or(self.modes.len());
+        if known.is_none() {
+            if place >= MODE_LIMIT {
+                return None;
+            }
+            self.modes.reserve_exact(1);
+            let learning = Mode::Learning {
+                first: t,
+                values: Vec::new(),
+                stride: 1,
+                seen: 0,
+            };
+            self.modes.push((mode, learning));
+        }
+        let (_, slot) = self.modes.get_mut(place)?;
         let Mode::Learning {
             first,
             values,

@@ -15,7 +15,8 @@ use super::device::{Around, Device};
 use super::devices::Devices;
 use super::event::{DerivedValue, DetectCommand, FaultEvent};
 use super::plan::Plan;
-use super::snapshot::RestoreError;
+use super::slots::Layout;
+use super::snapshot::{RestoreError, Row};
 use super::view::{DeviceView, FaultStanding};
 use super::zones::Zones;
 use crate::profile::{DeriveIdx, Profiles, SessionIdx};
@@ -65,6 +66,8 @@ pub struct Detector {
     pub(super) alerts: Vec<String>,
     /// Faults in shadow are told like live ones: for the cases of profiles.
     pub(super) tell_shadow: bool,
+    /// Of the rules that were in force when the rows were written from which this state was restored.
+    layouts_before: Vec<Layout>,
     /// Tests only: a model and a wire path whose reading makes evaluation panic.
     pub(super) test_panic: Option<(SmolStr, SmolStr)>,
 }
@@ -147,15 +150,18 @@ impl Detector {
         let ids: Vec<DeviceId> = self.devices.ids().cloned().collect();
         for id in ids {
             let new = self.plans.get(id.model()).cloned();
-            let Some(device) = self.devices.get_mut(&id) else {
+            let Some((old, frozen)) = self.devices.rules(&id) else {
                 continue;
             };
-            device.head.frozen = false;
-            let same = match (&device.plan, &new) {
+            let same = match (old, &new) {
                 (Some(old), Some(new)) => Arc::ptr_eq(old, new),
                 (None, None) => true,
                 _ => false,
             };
+            if frozen && let Some(device) = self.devices.get_mut(&id) {
+                device.head.frozen = false;
+                self.changed(&id);
+            }
             if same {
                 continue;
             }
@@ -301,15 +307,57 @@ impl Detector {
     /// When the row as a whole cannot be read, or has a format of another release.
     pub fn restore(&mut self, device: &DeviceId, bytes: &[u8]) -> Result<(), RestoreError> {
         let plan = self.plans.get(device.model()).cloned();
-        let state = Device::load(device.clone(), bytes, plan, &mut self.alerts)?;
-        if state.head.blind.is_some_and(|blind| !blind.up) {
-            self.down.insert(state.head.source.clone());
+        let (squeezer, layouts) = (self.devices.squeezer(), &self.layouts_before);
+        let row = Device::load(
+            device,
+            bytes,
+            plan.clone(),
+            layouts,
+            squeezer,
+            &mut self.alerts,
+        )?;
+        let head = match &row {
+            Row::Packed(front) => &front.head,
+            Row::Moved(state) => &state.head,
+        };
+        if head.blind.is_some_and(|blind| !blind.up) {
+            self.down.insert(head.source.clone());
         }
-        if device.model() == GATEWAY && state.head.online == Some(false) {
+        if device.model() == GATEWAY && head.online == Some(false) {
             self.gateways_down.insert(device.serial().into());
         }
-        self.devices.insert(state);
-        self.schedule(device);
+        match row {
+            Row::Packed(front) => {
+                let frozen = front.head.frozen;
+                self.devices
+                    .insert_packed(device.clone(), plan, bytes, frozen);
+                self.file_at(device, front.due);
+            }
+            Row::Moved(state) => {
+                self.devices.insert(*state);
+                // Its row belongs to rules that the next snapshot no longer tells of.
+                self.after(device);
+            }
+        }
+        Ok(())
+    }
+
+    /// What rows of devices have in common: the places of the rules in force.
+    ///
+    /// # Panics
+    /// Never: plain lists and numbers always encode.
+    #[must_use]
+    pub fn common(&self) -> Vec<u8> {
+        let layouts: Vec<&Layout> = self.plans.values().map(|plan| &plan.layout).collect();
+        postcard::to_stdvec(&layouts).expect("plain lists and numbers always encode")
+    }
+
+    /// Reads what [`Self::common`] saved; to be called before rows are read.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn restore_common(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        self.layouts_before = postcard::from_bytes(bytes).map_err(|_| RestoreError::Layouts)?;
         Ok(())
     }
 
@@ -359,7 +407,7 @@ impl Detector {
     }
 
     /// Its row must be saved.
-    fn changed(&mut self, id: &DeviceId) {
+    pub(super) fn changed(&mut self, id: &DeviceId) {
         if self.devices.soil(id) {
             self.dirty.push(id.clone());
         }

@@ -13,7 +13,7 @@ use super::detector::DetectOut;
 use super::devices::Due;
 use super::event::DerivedValue;
 use super::plan::Plan;
-use super::snapshot::Slot;
+use super::slots::Slot;
 use super::zones::Zones;
 use super::{derive, fault, node, session, windowed};
 use crate::profile::{DeriveIdx, Per, SessionIdx, SignalIdx, Step};

@@ -1,20 +1,17 @@
 //! All devices by name: those at work stand open, the others are packed into a few bytes each.
 //!
 //! What a device remembers is a tree of lists; in memory it takes many times what its numbers need. Most devices of a large fleet
-//! say something once a minute at most, so only the last few thousand that did anything are kept open. Leaves to `snapshot` what
-//! is written to disk. Invariant: packing changes nothing: what is unpacked is what was packed, bit for bit, and when a device
-//! is due is known without unpacking it.
+//! say something once a minute at most, so only the last few thousand that did anything are kept open. A packed device is just what
+//! its row on disk is, so that neither a start nor a snapshot has to unpack it. Leaves to `snapshot` what the bytes are. Invariant:
+//! packing changes nothing: what is unpacked is what was packed, bit for bit, and when a device is due is known without unpacking it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::body::Body;
 use super::device::{Device, Head};
 use super::plan::Plan;
-use super::snapshot::Slot;
+use super::squeeze::Squeezer;
 use crate::telemetry::{DeviceId, Timestamp};
 
 /// Devices that stand open. One that is asked for beyond that takes the place of one that did nothing for long.
@@ -38,6 +35,7 @@ pub(super) struct Devices {
     open_limit: usize,
     /// Devices whose bytes could not be read, which only a fault of our own can cause; they learn anew.
     lost: Vec<DeviceId>,
+    squeezer: Squeezer,
 }
 
 #[derive(Debug)]
@@ -49,24 +47,11 @@ enum Kept {
 #[derive(Debug)]
 struct Packed {
     plan: Option<Arc<Plan>>,
+    /// Its row.
     bytes: Box<[u8]>,
     due: Due,
     dirty: bool,
-}
-
-/// The content of a packed device; limits follow from its identity.
-#[derive(Serialize)]
-struct Content<'a> {
-    head: &'a Head,
-    body: &'a Body,
-    loose: &'a [Slot],
-}
-
-#[derive(Deserialize)]
-struct OwnContent {
-    head: Head,
-    body: Body,
-    loose: Vec<Slot>,
+    frozen: bool,
 }
 
 impl Default for Devices {
@@ -83,6 +68,7 @@ impl Devices {
             open: VecDeque::new(),
             open_limit: open_limit.max(1),
             lost: Vec::new(),
+            squeezer: Squeezer::default(),
         }
     }
 
@@ -103,14 +89,43 @@ impl Devices {
 
     /// What `look` sees in the device, which stays as it is.
     pub(super) fn look<T>(&self, id: &DeviceId, look: impl FnOnce(&Device) -> T) -> Option<T> {
-        Some(Self::look_at(id, self.by_id.get(id)?, look))
+        let kept = self.by_id.get(id)?;
+        Some(Self::look_at(id, kept, &mut Squeezer::default(), look))
     }
 
-    fn look_at<T>(id: &DeviceId, kept: &Kept, look: impl FnOnce(&Device) -> T) -> T {
+    fn look_at<T>(
+        id: &DeviceId,
+        kept: &Kept,
+        squeezer: &mut Squeezer,
+        look: impl FnOnce(&Device) -> T,
+    ) -> T {
         match kept {
             Kept::Open(device) => look(device),
-            Kept::Packed(packed) => look(&packed.unpack(id).0),
+            Kept::Packed(packed) => look(&packed.unpack(id, squeezer).0),
         }
+    }
+
+    /// The rules of the device, and whether it is frozen, without opening it.
+    pub(super) fn rules(&self, id: &DeviceId) -> Option<(Option<&Arc<Plan>>, bool)> {
+        self.by_id.get(id).map(|kept| match kept {
+            Kept::Open(device) => (device.plan.as_ref(), device.head.frozen),
+            Kept::Packed(packed) => (packed.plan.as_ref(), packed.frozen),
+        })
+    }
+
+    /// The devices of whose head this is true, in order; none is opened.
+    pub(super) fn those(&mut self, wanted: impl Fn(&Head) -> bool) -> Vec<DeviceId> {
+        let squeezer = &mut self.squeezer;
+        self.by_id
+            .iter()
+            .filter(|(_, kept)| match kept {
+                Kept::Open(device) => wanted(&device.head),
+                Kept::Packed(packed) => {
+                    Device::peek(&packed.bytes, squeezer).is_some_and(|front| wanted(&front.head))
+                }
+            })
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 
     /// When it is due, without opening it.
@@ -124,6 +139,30 @@ impl Devices {
     /// It is known.
     pub(super) fn has(&self, id: &DeviceId) -> bool {
         self.by_id.contains_key(id)
+    }
+
+    /// Adds a device as its row has it, to be opened when it does something.
+    pub(super) fn insert_packed(
+        &mut self,
+        id: DeviceId,
+        plan: Option<Arc<Plan>>,
+        row: &[u8],
+        frozen: bool,
+    ) {
+        self.remove(&id);
+        let packed = Packed {
+            plan,
+            bytes: row.into(),
+            due: Due::default(),
+            dirty: false,
+            frozen,
+        };
+        self.by_id.insert(id, Kept::Packed(packed));
+    }
+
+    /// What makes rows smaller, and back.
+    pub(super) fn squeezer(&mut self) -> &mut Squeezer {
+        &mut self.squeezer
     }
 
     /// Adds a device, or takes the place of the one of that name.
@@ -156,9 +195,10 @@ impl Devices {
         from: Bound<&str>,
         look: impl Fn(&Device) -> T + 'a,
     ) -> impl Iterator<Item = (&'a DeviceId, T)> {
+        let mut squeezer = Squeezer::default();
         self.by_id
             .range::<str, _>((from, Bound::Unbounded))
-            .map(move |(id, kept)| (id, Self::look_at(id, kept, &look)))
+            .map(move |(id, kept)| (id, Self::look_at(id, kept, &mut squeezer, &look)))
     }
 
     /// Notes that the row of a device must be saved; `true` when that was not so before.
@@ -176,11 +216,11 @@ impl Devices {
         match self.by_id.get_mut(id)? {
             Kept::Open(device) => {
                 device.dirty = false;
-                Some(device.save())
+                device.save(&mut self.squeezer)
             }
             Kept::Packed(packed) => {
                 packed.dirty = false;
-                Some(packed.unpack(id).0.save())
+                Some(packed.bytes.to_vec())
             }
         }
     }
@@ -196,7 +236,7 @@ impl Devices {
             return;
         };
         if let Kept::Packed(packed) = kept {
-            let (device, whole) = packed.unpack(id);
+            let (device, whole) = packed.unpack(id, &mut self.squeezer);
             *kept = Kept::Open(Box::new(device));
             self.open.push_back(id.clone());
             if !whole {
@@ -217,7 +257,7 @@ impl Devices {
             if let Kept::Open(device) = kept {
                 if std::mem::take(&mut device.used) {
                     self.open.push_back(id);
-                } else if let Some(packed) = Packed::of(device) {
+                } else if let Some(packed) = Packed::of(device, &mut self.squeezer) {
                     *kept = Kept::Packed(packed);
                 }
             }
@@ -226,38 +266,22 @@ impl Devices {
 }
 
 impl Packed {
-    /// The device in few bytes; `None` when it cannot be written, which plain lists and numbers always can.
-    fn of(device: &Device) -> Option<Self> {
-        let content = Content {
-            head: &device.head,
-            body: &device.body,
-            loose: &device.loose,
-        };
+    /// The device in few bytes; `None` when there is no memory for it.
+    fn of(device: &Device, squeezer: &mut Squeezer) -> Option<Self> {
         Some(Self {
             plan: device.plan.clone(),
-            // Not squeezed: that takes ten times as long, which a fleet of thousands that all speak every second has not.
-            bytes: postcard::to_stdvec(&content).ok()?.into_boxed_slice(),
+            bytes: device.save(squeezer)?.into_boxed_slice(),
             due: device.due,
             dirty: device.dirty,
+            frozen: device.head.frozen,
         })
     }
 
     /// The device again; a fresh one and `false` when the bytes cannot be read.
-    fn unpack(&self, id: &DeviceId) -> (Device, bool) {
-        let mut device = Device::new(id.clone(), "", None);
-        let content = postcard::from_bytes::<OwnContent>(&self.bytes).ok();
-        let whole = content.is_some();
-        if let Some(content) = content {
-            device.head = content.head;
-            device.body = content.body;
-            device.loose = content.loose;
-        } else if let Some(plan) = &self.plan {
-            device.body = Body::new(plan, &device.head.identity);
-        }
-        if let Some(plan) = &self.plan {
-            device.body.resolve_limits(plan, &device.head.identity);
-        }
-        device.plan.clone_from(&self.plan);
+    fn unpack(&self, id: &DeviceId, squeezer: &mut Squeezer) -> (Device, bool) {
+        let read = Device::unpack(id.clone(), &self.bytes, self.plan.clone(), squeezer);
+        let whole = read.is_some();
+        let mut device = read.unwrap_or_else(|| Device::new(id.clone(), "", self.plan.clone()));
         device.due = self.due;
         device.dirty = self.dirty;
         (device, whole)

@@ -92,6 +92,16 @@ impl Detector {
             if due.is_some_and(|due| filed.is_none_or(|filed| due < filed)) {
                 self.file(id);
             }
+            // When it is due is part of its row.
+            self.changed(id);
+        }
+    }
+
+    /// Files a device as its row says.
+    pub(super) fn file_at(&mut self, id: &DeviceId, due: Option<Timestamp>) {
+        if let Some(known) = self.devices.due_mut(id) {
+            known.at = due;
+            self.file(id);
         }
     }
 

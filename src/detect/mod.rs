@@ -52,6 +52,8 @@ mod session;
 
 mod signal;
 
+mod slots;
+
 mod small;
 
 mod snapshot;

@@ -10,6 +10,7 @@ use smol_str::SmolStr;
 
 use super::bits::Bits;
 use super::reads::Build;
+use super::slots::Layout;
 use crate::profile::{
     CompareOp, Cond, EventIdx, FaultIdx, NodeIdx, NodeKind, Num, Per, Program, SignalIdx, Window,
 };
@@ -88,6 +89,8 @@ pub(super) struct DerivePlan {
 pub(super) struct Plan {
     /// The profile.
     pub(super) program: Arc<Program>,
+    /// The places of its rules.
+    pub(super) layout: Layout,
     by_path: BTreeMap<SmolStr, Vec<SignalIdx>>,
     by_event: BTreeMap<SmolStr, EventIdx>,
     /// By node.
@@ -174,6 +177,7 @@ impl Plan {
             sessions,
             derives,
             faults,
+            layout: Layout::of(&program),
             program,
         }
     }

@@ -1,24 +1,29 @@
-//! A device's state as bytes, and back: per slot, keyed by content hash.
+//! A device's state as bytes, and back: as it lies in memory while it is packed, and on disk.
 //!
-//! Leaves the disk to `checkpoint`. Invariant: numbers come back bit for bit; a slot that cannot be read is left out alone, and so
-//! returns to Learning; the same way carries state from one version of a profile to the next.
+//! Leaves the disk to `checkpoint`, how rules find their state again to `slots`. Invariant: numbers come back bit for bit; what was
+//! damaged is refused, and the device returns to Learning.
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use super::body::Body;
+use super::body::{Body, EventState, NodeSlot};
+use super::derive::DeriveState;
 use super::device::{Device, Head};
+use super::devices::Due;
+use super::fault::FaultSlot;
 use super::plan::Plan;
-use super::squeeze::{expand, squeeze};
-use crate::profile::RuleState;
-use crate::telemetry::DeviceId;
+use super::session::SessionState;
+use super::signal::SignalState;
+use super::slots::{Layout, Slot, fill, slots};
+use super::squeeze::{Squeezer, expand_before};
+use crate::telemetry::{DeviceId, Timestamp};
 
 /// The form of the bytes. A release reads this one and the one before it.
-const FORMAT: u16 = 2;
-/// The form before: not squeezed, and the values of windows in another form; they learn anew.
-const FORMAT_BEFORE: u16 = 1;
+const FORMAT: u16 = 3;
+/// The form before: a slot for each rule, and the values of windows in another form; they learn anew.
+const FORMAT_BEFORE: u16 = 2;
 
 /// The bytes are not a device's state.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -31,7 +36,10 @@ pub enum RestoreError {
         /// Its format.
         found: u16,
     },
-    /// Damaged beyond its slots.
+    /// What the rows have in common.
+    #[error("the places of the rules in the saved state cannot be read")]
+    Layouts,
+    /// Damaged.
     #[error("the state of {device} cannot be read")]
     Damaged {
         /// Whose.
@@ -39,97 +47,182 @@ pub enum RestoreError {
     },
 }
 
-/// What a slot belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub(super) enum SlotKind {
-    Signal,
-    Session,
-    Derive,
-    Node,
-    Fault,
-    Event,
+/// What stands in front: enough to know a device without unpacking it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Front {
+    /// Of the rules that the state belongs to; 0 where there are none.
+    pub(super) layout: u64,
+    /// When the device next wants to be looked at, by the journal's time.
+    pub(super) due: Option<Timestamp>,
+    pub(super) head: Head,
 }
 
-/// The state of one rule.
-#[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
-pub(super) struct Slot {
-    kind: SlotKind,
-    hash: u64,
-    /// Of faults and events, which are found by name: an open ticket outlives a changed limit.
-    name: Option<smol_str::SmolStr>,
-    bytes: Vec<u8>,
-    /// Of the bytes: damaged ones may still read as something.
-    sum: u64,
+/// What a device remembers, by the places of its rules. The nodes come last, by themselves: their form changes most often.
+#[derive(Serialize)]
+struct Learnt<'a> {
+    signals: &'a [SignalState],
+    events: &'a [EventState],
+    sessions: &'a [SessionState],
+    derives: &'a [DeriveState],
+    faults: &'a [FaultSlot],
+    online: bool,
+    first_seen: i64,
+    loose: &'a [Slot],
 }
 
-impl Slot {
-    /// The state, if its bytes are whole.
-    fn read<T: DeserializeOwned>(&self) -> Option<T> {
-        (sum(&self.bytes) == self.sum)
-            .then(|| postcard::from_bytes(&self.bytes).ok())
-            .flatten()
-    }
+#[derive(Deserialize)]
+struct OwnLearnt {
+    signals: Vec<SignalState>,
+    events: Vec<EventState>,
+    sessions: Vec<SessionState>,
+    derives: Vec<DeriveState>,
+    faults: Vec<FaultSlot>,
+    online: bool,
+    first_seen: i64,
+    loose: Vec<Slot>,
 }
 
-/// FNV-1a: enough to notice a damaged disk.
-fn sum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
-        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+/// A row as it was read.
+pub(super) enum Row {
+    /// It belongs to the rules that are in force and may stay packed; what stands in front of it.
+    Packed(Front),
+    /// It had to be brought to other rules.
+    Moved(Box<Device>),
 }
 
 impl Device {
-    /// The device's row.
-    pub(super) fn save(&self) -> Vec<u8> {
-        let slots = match &self.plan {
-            Some(plan) => slots(plan, &self.body),
-            None => self.loose.clone(),
-        };
-        let mut bytes = FORMAT.to_le_bytes().to_vec();
-        let head = encode(&self.head);
-        bytes.extend(squeeze(&encode(&(sum(&head), head, slots))));
-        bytes
+    /// The device in few bytes; `None` when there is no memory for it.
+    pub(super) fn save(&self, squeezer: &mut Squeezer) -> Option<Vec<u8>> {
+        #[derive(Serialize)]
+        struct All<'a>(u64, Option<Timestamp>, &'a Head, Learnt<'a>, &'a [NodeSlot]);
+        let body = &self.body;
+        let all = All(
+            self.plan.as_ref().map_or(0, |plan| plan.layout.hash()),
+            self.due.at,
+            &self.head,
+            Learnt {
+                signals: &body.signals,
+                events: &body.events,
+                sessions: &body.sessions,
+                derives: &body.derives,
+                faults: &body.faults,
+                online: body.online,
+                first_seen: body.first_seen,
+                loose: &self.loose,
+            },
+            &body.nodes,
+        );
+        squeezer.squeeze(&FORMAT.to_le_bytes(), &postcard::to_stdvec(&all).ok()?)
     }
 
-    /// Reads a row. Slots wait for their rules where there are none.
-    pub(super) fn load(
+    /// The device that was saved, with the rules that it was saved with; limits follow from its identity.
+    pub(super) fn unpack(
         id: DeviceId,
         bytes: &[u8],
         plan: Option<Arc<Plan>>,
+        squeezer: &mut Squeezer,
+    ) -> Option<Self> {
+        let content = squeezer.expand(bytes.get(FORMAT.to_le_bytes().len()..)?)?;
+        let (front, rest) = postcard::take_from_bytes::<Front>(&content).ok()?;
+        let mut device = Self::of_front(id, front);
+        let (body, loose) = body(rest)?;
+        (device.body, device.loose) = (body, loose);
+        if let Some(plan) = &plan {
+            if !plan.layout.fits(&device.body) {
+                return None;
+            }
+            device.body.resolve_limits(plan, &device.head.identity);
+        }
+        device.plan = plan;
+        Some(device)
+    }
+
+    /// What stands in front of a packed device.
+    pub(super) fn peek(bytes: &[u8], squeezer: &mut Squeezer) -> Option<Front> {
+        let content = squeezer.expand(bytes.get(FORMAT.to_le_bytes().len()..)?)?;
+        postcard::take_from_bytes(&content).ok().map(|read| read.0)
+    }
+
+    fn of_front(id: DeviceId, front: Front) -> Self {
+        let mut device = Self::new(id, "", None);
+        device.head = front.head;
+        device.due = Due {
+            at: front.due,
+            filed: None,
+        };
+        device
+    }
+
+    /// Reads a row of the disk. `layouts` are those of the rules in force when it was written. State waits for its rules where
+    /// there are none.
+    pub(super) fn load(
+        id: &DeviceId,
+        bytes: &[u8],
+        plan: Option<Arc<Plan>>,
+        layouts: &[Layout],
+        squeezer: &mut Squeezer,
         alerts: &mut Vec<String>,
-    ) -> Result<Self, RestoreError> {
+    ) -> Result<Row, RestoreError> {
         let damaged = || RestoreError::Damaged { device: id.clone() };
         let (format, rest) = bytes.split_first_chunk::<2>().ok_or_else(damaged)?;
         let found = u16::from_le_bytes(*format);
-        if found != FORMAT && found != FORMAT_BEFORE {
-            return Err(RestoreError::Format { device: id, found });
-        }
-        let content = if found == FORMAT_BEFORE {
-            rest.to_vec()
-        } else {
-            expand(rest).ok_or_else(damaged)?
-        };
-        let (check, head, mut slots): (u64, Vec<u8>, Vec<Slot>) =
-            postcard::from_bytes(&content).map_err(|_| damaged())?;
-        if sum(&head) != check {
-            return Err(damaged());
-        }
-        let head: Head = postcard::from_bytes(&head).map_err(|_| damaged())?;
         if found == FORMAT_BEFORE {
-            slots.retain(|slot| slot.kind != SlotKind::Node);
+            return Self::load_before(id, rest, plan, alerts).ok_or_else(damaged);
+        }
+        if found != FORMAT {
+            let device = id.clone();
+            return Err(RestoreError::Format { device, found });
+        }
+        let content = squeezer.expand(rest).ok_or_else(damaged)?;
+        let (front, rest) = postcard::take_from_bytes::<Front>(&content).map_err(|_| damaged())?;
+        if front.layout == plan.as_ref().map_or(0, |plan| plan.layout.hash()) {
+            return Ok(Row::Packed(front));
+        }
+        let layout = layouts.iter().find(|one| one.hash() == front.layout);
+        let mut device = Self::of_front(id.clone(), front);
+        let (body, mut loose) = body(rest).ok_or_else(damaged)?;
+        if let Some(layout) = layout.filter(|layout| layout.fits(&body)) {
+            loose = slots(layout, &body);
+        } else if !body.is_empty() {
             alerts.push(format!(
-                "{id}: its windows were saved by an earlier release; they learn anew"
+                "{id}: the rules that its state belongs to are not known; it learns anew"
             ));
         }
-        let mut device = Self::new(id, &head.source, None);
+        device.loose = loose;
+        Ok(device.moved(plan, alerts))
+    }
+
+    /// A row of the release before this one.
+    fn load_before(
+        id: &DeviceId,
+        bytes: &[u8],
+        plan: Option<Arc<Plan>>,
+        alerts: &mut Vec<String>,
+    ) -> Option<Row> {
+        let content = expand_before(bytes)?;
+        let (check, head, mut slots): (u64, Vec<u8>, Vec<Slot>) =
+            postcard::from_bytes(&content).ok()?;
+        if super::slots::sum(&head) != check {
+            return None;
+        }
+        slots.retain(|slot| !slot.is_of_node());
+        alerts.push(format!(
+            "{id}: its windows were saved by an earlier release; they learn anew"
+        ));
+        let head: Head = postcard::from_bytes(&head).ok()?;
+        let mut device = Self::new(id.clone(), &head.source, None);
         device.head = head;
         device.loose = slots;
+        Some(device.moved(plan, alerts))
+    }
+
+    fn moved(mut self, plan: Option<Arc<Plan>>, alerts: &mut Vec<String>) -> Row {
         if let Some(plan) = plan {
-            let unsettled = device.head.unsettled;
-            let whole = device.adopt(plan, alerts);
-            device.head.unsettled = unsettled || !whole;
+            let unsettled = self.head.unsettled;
+            let whole = self.adopt(plan, alerts);
+            self.head.unsettled = unsettled || !whole;
         }
-        Ok(device)
+        Row::Moved(Box::new(self))
     }
 
     /// Moves to another layout: slots with an equal hash keep their state, all others begin anew.
@@ -137,7 +230,7 @@ impl Device {
     /// True when every slot could be read.
     pub(super) fn adopt(&mut self, plan: Arc<Plan>, alerts: &mut Vec<String>) -> bool {
         let slots = match &self.plan {
-            Some(old) => slots(old, &self.body),
+            Some(old) => slots(&old.layout, &self.body),
             None => std::mem::take(&mut self.loose),
         };
         self.body = Body::new(&plan, &self.head.identity);
@@ -158,7 +251,7 @@ impl Device {
     /// Its rules are gone: what was learnt waits for them to come back.
     pub(super) fn abandon(&mut self) {
         if let Some(plan) = self.plan.take() {
-            self.loose = slots(&plan, &self.body);
+            self.loose = slots(&plan.layout, &self.body);
             self.body = Body::default();
         }
     }
@@ -185,158 +278,23 @@ impl Device {
     }
 }
 
-fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    // Writing into a vector cannot fail; were it to, the slot would be unreadable and learn anew.
-    postcard::to_stdvec(value).unwrap_or_default()
-}
-
-fn slots(plan: &Plan, body: &Body) -> Vec<Slot> {
-    let program = &plan.program;
-    let mut slots = Vec::new();
-    let mut add = |kind, hash, name: Option<&smol_str::SmolStr>, bytes: Vec<u8>| {
-        slots.push(Slot {
-            kind,
-            hash,
-            name: name.cloned(),
-            sum: sum(&bytes),
-            bytes,
-        });
+/// What a device remembers, and what waits for its rules.
+fn body(bytes: &[u8]) -> Option<(Body, Vec<Slot>)> {
+    let (learnt, rest) = postcard::take_from_bytes::<OwnLearnt>(bytes).ok()?;
+    let body = Body {
+        signals: learnt.signals,
+        events: learnt.events,
+        sessions: learnt.sessions,
+        derives: learnt.derives,
+        faults: learnt.faults,
+        nodes: all(rest)?,
+        limits: Vec::new(),
+        online: learnt.online,
+        first_seen: learnt.first_seen,
     };
-    for (rule, state) in program.signals.iter().zip(&body.signals) {
-        add(SlotKind::Signal, rule.hash, None, encode(state));
-    }
-    for (rule, state) in program.events.iter().zip(&body.events) {
-        add(SlotKind::Event, 0, Some(&rule.path), encode(state));
-    }
-    for (rule, state) in program.sessions.iter().zip(&body.sessions) {
-        add(SlotKind::Session, rule.hash, None, encode(state));
-    }
-    for (rule, state) in program.derives.iter().zip(&body.derives) {
-        add(SlotKind::Derive, rule.hash, None, encode(state));
-    }
-    for (rule, state) in program.nodes.iter().zip(&body.nodes) {
-        add(SlotKind::Node, rule.hash, None, encode(state));
-    }
-    for (rule, state) in program.faults.iter().zip(&body.faults) {
-        if rule.state != RuleState::Off {
-            add(SlotKind::Fault, rule.hash, Some(&rule.name), encode(state));
-        }
-    }
-    slots
+    Some((body, learnt.loose))
 }
 
-/// Where the next slot of each kind is expected: slots are written in the order of the rules.
-#[derive(Default)]
-struct Next {
-    signal: usize,
-    event: usize,
-    session: usize,
-    derive: usize,
-    node: usize,
-}
-
-/// Puts slots where their rules are; how many could not be read.
-fn fill(plan: &Plan, body: &mut Body, slots: &[Slot]) -> usize {
-    let program = &plan.program;
-    let mut next = Next::default();
-    let mut unreadable = 0;
-    for slot in slots {
-        let same = |hash: Option<u64>| hash == Some(slot.hash);
-        let read = match slot.kind {
-            SlotKind::Signal => put(
-                slot,
-                &mut next.signal,
-                |at| same(program.signals.get(at).map(|rule| rule.hash)),
-                &mut body.signals,
-            ),
-            SlotKind::Event => put(
-                slot,
-                &mut next.event,
-                |at| {
-                    let rule = program.events.get(at);
-                    rule.is_some_and(|rule| Some(&rule.path) == slot.name.as_ref())
-                },
-                &mut body.events,
-            ),
-            SlotKind::Session => put(
-                slot,
-                &mut next.session,
-                |at| same(program.sessions.get(at).map(|rule| rule.hash)),
-                &mut body.sessions,
-            ),
-            SlotKind::Derive => put(
-                slot,
-                &mut next.derive,
-                |at| same(program.derives.get(at).map(|rule| rule.hash)),
-                &mut body.derives,
-            ),
-            SlotKind::Node => put(
-                slot,
-                &mut next.node,
-                |at| same(program.nodes.get(at).map(|rule| rule.hash)),
-                &mut body.nodes,
-            ),
-            SlotKind::Fault => fault(plan, body, slot),
-        };
-        unreadable += usize::from(!read);
-    }
-    unreadable
-}
-
-/// Reads a state into the slot where it is expected, or else into every slot of its rule. False when it could not be read.
-fn put<T: DeserializeOwned + Clone>(
-    from: &Slot,
-    next: &mut usize,
-    wanted: impl Fn(usize) -> bool,
-    into: &mut [T],
-) -> bool {
-    let expected = *next;
-    *next += 1;
-    if wanted(expected) {
-        let (Some(state), Some(slot)) = (from.read(), into.get_mut(expected)) else {
-            return false;
-        };
-        *slot = state;
-        return true;
-    }
-    let mut state = None;
-    for (at, slot) in into.iter_mut().enumerate() {
-        if !wanted(at) {
-            continue;
-        }
-        if state.is_none() {
-            let Some(read) = from.read::<T>() else {
-                return false;
-            };
-            state = Some(read);
-        }
-        if let Some(state) = &state {
-            slot.clone_from(state);
-        }
-    }
-    true
-}
-
-/// A fault keeps its state when its rule is the same; when the rule was changed, only what a ticket hangs on.
-fn fault(plan: &Plan, body: &mut Body, slot: &Slot) -> bool {
-    let place = plan
-        .program
-        .faults
-        .iter()
-        .position(|rule| Some(&rule.name) == slot.name.as_ref());
-    let Some((rule, state)) = place.and_then(|at| {
-        let rule = plan.program.faults.get(at)?;
-        Some((rule, body.faults.get_mut(at)?))
-    }) else {
-        return true;
-    };
-    let Some(read) = slot.read::<super::fault::FaultSlot>() else {
-        return false;
-    };
-    *state = if rule.hash == slot.hash {
-        read
-    } else {
-        read.after_change(rule)
-    };
-    true
+fn all<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    postcard::from_bytes(bytes).ok()
 }

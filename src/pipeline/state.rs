@@ -30,7 +30,7 @@ const CONTEXT_FORMAT: u8 = 1;
 pub enum Part {
     /// Aliases, boots, clocks, duplicates.
     Decode,
-    /// One row per device, and one for all with an empty key in `Decode`.
+    /// One row per device, and, as in `Decode`, one for all with an empty key.
     Detect,
     /// Open tickets, counters, timers.
     Desk,
@@ -94,6 +94,7 @@ impl Pipeline {
         let mut rows = vec![
             whole(Part::Context, postcard::to_stdvec(&context).expect(encoded)),
             whole(Part::Decode, self.decode.common()),
+            whole(Part::Detect, self.detect.common()),
             whole(Part::Desk, self.desk.snapshot()),
             whole(
                 Part::Presence,
@@ -142,6 +143,10 @@ impl Pipeline {
                     .map_err(wrong)?,
                 Part::Decode if key.is_empty() => {
                     pipeline.decode = DecodeState::restore_common(&bytes)
+                        .map_err(|error| wrong(error.to_string()))?;
+                }
+                Part::Detect if key.is_empty() => {
+                    (pipeline.detect.restore_common(&bytes))
                         .map_err(|error| wrong(error.to_string()))?;
                 }
                 Part::Desk => {

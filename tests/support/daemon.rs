@@ -42,7 +42,17 @@ impl Daemon {
     pub(crate) fn try_start_by(
         dir: &Path,
         settings: &str,
+        command: Command,
+    ) -> Result<Self, String> {
+        Self::try_start_within(dir, settings, command, START_LIMIT)
+    }
+
+    /// Like [`Daemon::try_start_by`] with another limit, for states that take longer to load than any test's.
+    pub(crate) fn try_start_within(
+        dir: &Path,
+        settings: &str,
         mut command: Command,
+        limit: Duration,
     ) -> Result<Self, String> {
         let config = dir.join("foremend.toml");
         let listener = if settings.contains("[listener]") || settings.contains("[[broker]]") {
@@ -77,7 +87,7 @@ impl Daemon {
             }
         });
         let log = || std::fs::read_to_string(dir.join("foremend.log")).unwrap_or_default();
-        while let Ok(line) = lines.recv_timeout(START_LIMIT) {
+        while let Ok(line) = lines.recv_timeout(limit) {
             let found = line
                 .split_whitespace()
                 .find(|word| word.starts_with("http://"));

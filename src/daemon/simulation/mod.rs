@@ -92,6 +92,8 @@ fn every_schedule_of_faults_keeps_the_promises() {
                         return;
                     }
                     if let Err(how) = run(seed) {
+                        // A long run may be ended before it tells.
+                        eprintln!("{}", how.lines().next().unwrap_or_default());
                         broken.lock().expect("nobody panicked").insert(seed, how);
                     }
                 }

@@ -376,16 +376,16 @@ impl<'a> Look<'a> {
         let span_ms = rule.baseline.map_or(0, |baseline| baseline.span_ms);
         let furthest = state
             .modes
-            .values()
-            .filter_map(|mode| match mode {
+            .iter()
+            .filter_map(|(_, mode)| match mode {
                 Mode::Learning { first, seen, .. } => Some((*seen, *first)),
                 Mode::Frozen(_) => None,
             })
             .max_by_key(|(seen, _)| *seen);
         let frozen = state
             .modes
-            .values()
-            .any(|mode| matches!(mode, Mode::Frozen(_)));
+            .iter()
+            .any(|(_, mode)| matches!(mode, Mode::Frozen(_)));
         let (have, ready_at) = match furthest {
             // Known already, but no value was compared with it yet.
             _ if frozen => (0, None),
