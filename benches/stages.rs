@@ -2,7 +2,7 @@
 //! decode, to judge by twenty conditions, to make into points, and to write to and read from the journal.
 //!
 //! `cargo bench --bench stages`; `-- --messages N`, `-- --devices N`; `-- decode` (or `pipeline`, `points`, `journal`) for one stage;
-//! `-- memory --devices N` for what a fleet takes.
+//! `-- memory --devices N` for what a fleet takes, `-- snapshot --devices N` for how long it waits for its state to be saved.
 //! `benches/README.md` has what was found. This measures and judges nothing.
 
 use std::hint::black_box;
@@ -17,6 +17,8 @@ use foremend::journal::Journal;
 use foremend::journal::JournalOptions;
 use foremend::pipeline::Effects;
 use foremend::pipeline::Pipeline;
+use foremend::pipeline::RowMaker;
+use foremend::pipeline::TakenRow;
 use foremend::profile::Profiles;
 use foremend::series::points::PointMaker;
 use foremend::telemetry::Control;
@@ -43,6 +45,8 @@ const START_MS: i64 = 1_772_323_200_000;
 const ROUNDS: usize = 5;
 /// Entries that the daemon's worker reads at once.
 const BATCH: usize = 4_096;
+/// Rows that it takes of a snapshot between two batches.
+const SLICE_ROWS: usize = 128;
 
 struct Sizes {
     parts: Vec<String>,
@@ -55,6 +59,9 @@ fn main() {
     let wanted = |part: &str| sizes.parts.is_empty() || sizes.parts.iter().any(|one| one == part);
     if sizes.parts.iter().any(|part| part == "memory") {
         return memory_of(sizes.devices);
+    }
+    if sizes.parts.iter().any(|part| part == "snapshot") {
+        return snapshot_of(sizes.devices);
     }
     let entries = entries(&sizes);
     say(&format!(
@@ -173,72 +180,108 @@ fn message(at_ms: i64, second: u32, device: u32) -> RawMessage {
     }
 }
 
-/// Resident memory of a fleet of the shipped profile with most faults in the pipeline, each device with two washes behind it.
-fn memory_of(devices: u32) {
-    let text = |name: &str, text: &str| ProfileText {
-        name: name.into(),
-        text: text.into(),
-    };
-    let words = [
-        text(
-            "actions.toml",
-            include_str!("../device-profiles/words/actions.toml"),
-        ),
-        text(
-            "causes.toml",
-            include_str!("../device-profiles/words/causes.toml"),
-        ),
-        text(
-            "guides.toml",
-            include_str!("../device-profiles/words/guides.toml"),
-        ),
-        text(
-            "messages.toml",
-            include_str!("../device-profiles/words/messages.toml"),
-        ),
-    ];
-    let profile = text(
-        "ts-flash5.toml",
-        include_str!("../device-profiles/ts-flash5.toml"),
-    );
-    let mut pipeline = Pipeline::new();
-    let mut position = 0;
-    let mut step = |pipeline: &mut Pipeline, at_ms: i64, record: Record| {
-        position += 1;
+/// A fleet of the shipped profile with most faults in the pipeline, each device with two washes behind it.
+struct Fleet {
+    pipeline: Pipeline,
+    position: u64,
+    decoded: u64,
+    /// MiB resident before the first device.
+    empty: f64,
+    /// What comes next: the number of the message, and when it is said.
+    next: (u32, i64),
+}
+
+impl Fleet {
+    fn new(devices: u32) -> Self {
+        let text = |name: &str, text: &str| ProfileText {
+            name: name.into(),
+            text: text.into(),
+        };
+        let words = [
+            text(
+                "actions.toml",
+                include_str!("../device-profiles/words/actions.toml"),
+            ),
+            text(
+                "causes.toml",
+                include_str!("../device-profiles/words/causes.toml"),
+            ),
+            text(
+                "guides.toml",
+                include_str!("../device-profiles/words/guides.toml"),
+            ),
+            text(
+                "messages.toml",
+                include_str!("../device-profiles/words/messages.toml"),
+            ),
+        ];
+        let profile = text(
+            "ts-flash5.toml",
+            include_str!("../device-profiles/ts-flash5.toml"),
+        );
+        let mut fleet = Self {
+            pipeline: Pipeline::new(),
+            position: 0,
+            decoded: 0,
+            empty: 0.0,
+            next: (1, START_MS),
+        };
+        let profiles = Control::Profiles {
+            profiles: vec![profile],
+            words: words.to_vec(),
+        };
+        fleet.step(START_MS, Record::Control(profiles));
+        fleet.empty = measure::memory(std::process::id()).0;
+        // A hundred new devices a second are taken in; so the fleet speaks one after the other.
+        for (seq, (offset, signals)) in (1_u32..).zip(moments::moments(2)) {
+            #[expect(clippy::cast_possible_truncation, reason = "a few hours in ms")]
+            let at = START_MS + (offset * 1e3) as i64;
+            for device in 0..devices {
+                fleet.say(at, seq, device, &signals);
+            }
+            fleet.next = (seq + 1, at + i64::from(devices) * 11);
+        }
+        fleet
+    }
+
+    fn step(&mut self, at_ms: i64, record: Record) {
+        self.position += 1;
         let mut effects = Effects::default();
         let entry = Entry {
-            position: Position(position),
+            position: Position(self.position),
             received_at: Timestamp::from_ms(at_ms),
             record,
         };
-        pipeline.step(&entry, &mut effects);
-        effects.counts.decoded
-    };
-    let profiles = Control::Profiles {
-        profiles: vec![profile],
-        words: words.to_vec(),
-    };
-    step(&mut pipeline, START_MS, Record::Control(profiles));
-    let (empty, _) = measure::memory(std::process::id());
-    let mut decoded = 0;
-    // A hundred new devices a second are taken in; so the fleet speaks one after the other.
-    for (seq, (offset, signals)) in (1_u32..).zip(moments::moments(2)) {
-        #[expect(clippy::cast_possible_truncation, reason = "a few hours in ms")]
-        let offset_ms = (offset * 1e3) as i64;
-        for device in 0..devices {
-            let at = START_MS + offset_ms + i64::from(device) * 11;
-            let mut said = message(at, 0, device);
-            said.topic = format!("appl/v1/ts-flash5/MADEUP-{device:06}/tele").into();
-            said.payload = Bytes::from(format!(
-                r#"{{"ts":{}.{:03},"seq":{seq},"s":{{{signals}}}}}"#,
-                at / 1_000,
-                at % 1_000
-            ));
-            decoded += step(&mut pipeline, at + 40, Record::Message(said));
-        }
+        self.pipeline.step(&entry, &mut effects);
+        self.decoded += effects.counts.decoded;
     }
+
+    fn say(&mut self, from_ms: i64, seq: u32, device: u32, signals: &str) {
+        let at = from_ms + i64::from(device) * 11;
+        let mut said = message(at, 0, device);
+        said.topic = format!("appl/v1/ts-flash5/MADEUP-{device:06}/tele").into();
+        said.payload = Bytes::from(format!(
+            r#"{{"ts":{}.{:03},"seq":{seq},"s":{{{signals}}}}}"#,
+            at / 1_000,
+            at % 1_000
+        ));
+        self.step(at + 40, Record::Message(said));
+    }
+
+    /// A device says that nothing happens, once for each round.
+    fn idle(&mut self, round: u32, device: u32) {
+        let (seq, at) = self.next;
+        let from = at + i64::from(round) * 60_000;
+        self.say(from, seq + round, device, r#""function":"idle""#);
+    }
+}
+
+/// Resident memory of a fleet, and its rows.
+fn memory_of(devices: u32) {
+    let mut fleet = Fleet::new(devices);
+    let (empty, decoded) = (fleet.empty, fleet.decoded);
     let before = this_thread();
-    let rows = pipeline.take_changed_rows();
+    let rows = fleet.pipeline.take_changed_rows();
     let taken = this_thread().saturating_sub(before);
     let bytes: usize = rows
         .iter()
@@ -253,6 +296,62 @@ fn memory_of(devices: u32) {
         (full - empty) * 1024.0 / f64::from(devices) * 1.024,
         f64::from(u32::try_from(bytes / 1_000).unwrap_or(u32::MAX)) / f64::from(devices),
         taken.as_secs_f64()
+    ));
+}
+
+/// How long the pipeline waits for a snapshot in which every device changed: at one go, and in slices.
+fn snapshot_of(devices: u32) {
+    let mut fleet = Fleet::new(devices);
+    let timed = |work: &mut dyn FnMut()| {
+        let before = this_thread();
+        work();
+        this_thread().saturating_sub(before)
+    };
+    let speaks = |fleet: &mut Fleet, round: u32| {
+        let before = this_thread();
+        (0..devices).for_each(|device| fleet.idle(round, device));
+        this_thread().saturating_sub(before)
+    };
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let whole = timed(&mut || drop(black_box(fleet.pipeline.take_changed_rows())));
+    say(&format!(
+        "snapshot at one go       {devices} devices: waits {:.1} ms at once",
+        ms(whole)
+    ));
+    let usual = speaks(&mut fleet, 0);
+    let (mut pauses, mut rows) = (Vec::new(), Vec::new());
+    pauses.push(timed(&mut || rows = fleet.pipeline.begin_snapshot()));
+    let begin = ms(pauses[0]);
+    while fleet.pipeline.is_row_left() {
+        pauses.push(timed(&mut || {
+            rows.extend(fleet.pipeline.take_slice(SLICE_ROWS));
+        }));
+    }
+    fleet.pipeline.end_snapshot(true);
+    let longest = pauses.iter().max().copied().unwrap_or_default();
+    let size: usize = rows.iter().map(TakenRow::size).sum();
+    let (count, mut maker) = (rows.len(), RowMaker::default());
+    let elsewhere = timed(&mut || {
+        for row in rows.drain(..) {
+            black_box(row.into_row(&mut maker));
+        }
+    });
+    say(&format!(
+        "snapshot in slices       waits {:.2} ms at most at once ({begin:.2} to begin), {:.1} in all of {} slices; {count} rows, {} kB as handed over, {:.1} ms on the other thread",
+        ms(longest),
+        ms(pauses.iter().sum()),
+        pauses.len() - 1,
+        size / 1_000,
+        ms(elsewhere)
+    ));
+    // All of them speak while a snapshot that is only begun waits: the most that copies can cost.
+    let _first = fleet.pipeline.begin_snapshot();
+    let copying = speaks(&mut fleet, 1);
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(devices);
+    say(&format!(
+        "a message that copies    {:.1} us, {:.1} without",
+        each(copying),
+        each(usual)
     ));
 }
 

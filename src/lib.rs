@@ -2,6 +2,8 @@
 
 pub mod telemetry;
 
+pub mod sweep;
+
 pub mod chart;
 
 pub mod profile;

@@ -15,16 +15,17 @@ use std::path::Path;
 use source::{Source, calls, first_word, has_word, is_word, names, tree};
 
 /// Which modules a module may name besides itself. A module that is not listed here is a violation of its own.
-const MAY_KNOW: [(&str, &[&str]); 20] = [
+const MAY_KNOW: [(&str, &[&str]); 21] = [
     ("telemetry", &[]),
+    ("sweep", &["telemetry"]),
     ("profile", WORDS),
     ("chart", &["telemetry"]),
-    ("decode", WORDS),
-    ("detect", WORDS),
+    ("decode", SAVED),
+    ("detect", SAVED),
     ("desk", &["telemetry", "profile", "detect"]),
     (
         "pipeline",
-        &["telemetry", "profile", "decode", "detect", "desk"],
+        &["telemetry", "sweep", "profile", "decode", "detect", "desk"],
     ),
     ("intake", WORDS),
     ("journal", WORDS),
@@ -82,10 +83,13 @@ const MAY_KNOW: [(&str, &[&str]); 20] = [
 ];
 
 const WORDS: &[&str] = &["telemetry", "profile"];
+/// What a stage whose state is saved in slices needs.
+const SAVED: &[&str] = &["telemetry", "sweep", "profile"];
 /// What an edge that shows or keeps tickets and devices needs.
 const TICKETS: &[&str] = &["telemetry", "profile", "detect", "desk"];
 const ALL: &[&str] = &[
     "telemetry",
+    "sweep",
     "chart",
     "profile",
     "decode",
@@ -105,8 +109,9 @@ const ALL: &[&str] = &[
     "cli",
 ];
 
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
     "telemetry",
+    "sweep",
     "chart",
     "profile",
     "decode",

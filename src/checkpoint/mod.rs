@@ -1,8 +1,8 @@
 //! State on disk: a snapshot of decode, detect and desk at one place in the journal, in the SQLite file `state`.
 //!
 //! Leaves to others what the bytes mean and when to write them. Keeps: all rows hold for one position, for a snapshot is one
-//! transaction: after a crash the file holds the last complete snapshot, never a mixture; the file belongs to one journal and
-//! says to which; a row whose checksum does not fit is named, never handed out.
+//! transaction, however long it stays open: after a crash the file holds the last complete snapshot, never a mixture; the file
+//! belongs to one journal and says to which; a row whose checksum does not fit is named, never handed out.
 
 #[cfg(test)]
 mod tests;
@@ -53,6 +53,8 @@ pub enum Part {
     Desk,
     /// What the pipeline itself remembers.
     Meta,
+    /// When a device was heard of; the key is the device.
+    Presence,
     /// Memory of the series writer's own decode.
     Series,
 }
@@ -125,11 +127,12 @@ pub struct Checkpoints {
 }
 
 impl Part {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Decode,
         Self::Detect,
         Self::Desk,
         Self::Meta,
+        Self::Presence,
         Self::Series,
     ];
 
@@ -141,6 +144,7 @@ impl Part {
             Self::Detect => "detect",
             Self::Desk => "desk",
             Self::Meta => "meta",
+            Self::Presence => "presence",
             Self::Series => "series",
         }
     }
@@ -262,15 +266,42 @@ impl Checkpoints {
         changed: &[Row],
         removed: &[(Part, String)],
     ) -> Result<(), CheckpointError> {
+        self.begin()?;
+        let rows = || {
+            self.put(changed, removed)?;
+            self.commit(position, received_at)
+        };
+        rows().inspect_err(|_| self.roll_back())
+    }
+
+    /// Begins a snapshot that is written piece by piece; one that is begun already comes to nothing. Until [`Self::commit`] the file
+    /// holds the snapshot before for everyone else, and after a crash for everyone.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn begin(&self) -> Result<(), CheckpointError> {
+        self.roll_back();
         self.with("writing", |connection| {
-            let transaction = connection.transaction()?;
+            connection.execute_batch("BEGIN IMMEDIATE")
+        })
+    }
+
+    /// Writes rows of the snapshot that was begun. A row that is both removed and changed is there afterwards.
+    ///
+    /// # Errors
+    /// When it cannot be written, or nothing was begun; call [`Self::roll_back`] then.
+    pub fn put(&self, changed: &[Row], removed: &[(Part, String)]) -> Result<(), CheckpointError> {
+        self.with("writing", |connection| {
+            // What is written now is part of a snapshot, or is refused: never a row on its own.
+            if connection.is_autocommit() {
+                return Err(rusqlite::Error::InvalidQuery);
+            }
             let mut delete =
-                transaction.prepare_cached("DELETE FROM rows WHERE part = ?1 AND key = ?2")?;
+                connection.prepare_cached("DELETE FROM rows WHERE part = ?1 AND key = ?2")?;
             for (part, key) in removed {
                 delete.execute(params![part.as_str(), key])?;
             }
-            drop(delete);
-            let mut put = transaction.prepare_cached(
+            let mut put = connection.prepare_cached(
                 "INSERT INTO rows (part, key, crc, bytes) VALUES (?1, ?2, ?3, ?4) \
                  ON CONFLICT DO UPDATE SET crc = excluded.crc, bytes = excluded.bytes",
             )?;
@@ -278,14 +309,45 @@ impl Checkpoints {
                 let crc = crc(row.part, &row.key, &row.bytes);
                 put.execute(params![row.part.as_str(), row.key, crc, row.bytes])?;
             }
-            drop(put);
-            transaction.execute(
+            Ok(())
+        })
+    }
+
+    /// Ends the snapshot that was begun: all rows of the file then hold for this position. One fsync.
+    ///
+    /// # Errors
+    /// When it cannot be written, or nothing was begun; call [`Self::roll_back`] then.
+    pub fn commit(
+        &self,
+        position: Position,
+        received_at: Timestamp,
+    ) -> Result<(), CheckpointError> {
+        self.with("writing", |connection| {
+            if connection.is_autocommit() {
+                return Err(rusqlite::Error::InvalidQuery);
+            }
+            connection.execute(
                 "INSERT INTO snapshot (one, position, received_at) VALUES (1, ?1, ?2) \
                  ON CONFLICT DO UPDATE SET position = excluded.position, received_at = excluded.received_at",
                 params![i64::try_from(position.0).unwrap_or(i64::MAX), received_at.ms()],
             )?;
-            transaction.commit()
+            connection.execute_batch("COMMIT")
         })
+    }
+
+    /// What was begun comes to nothing.
+    pub fn roll_back(&self) {
+        let rolled_back = self.with("giving up a snapshot of", |connection| {
+            // After some errors SQLite has done it by itself.
+            if connection.is_autocommit() {
+                return Ok(());
+            }
+            connection.execute_batch("ROLLBACK")
+        });
+        if let Err(error) = rolled_back {
+            // The next begin tries it again; nothing is committed meanwhile.
+            tracing::error!("{error}");
+        }
     }
 
     /// Where the file is.
@@ -298,7 +360,7 @@ impl Checkpoints {
         action: &'static str,
         work: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error>,
     ) -> Result<T, CheckpointError> {
-        // A panic while it was held has rolled its transaction back.
+        // A panic while it was held left at worst a snapshot that was begun, which the next one rolls back.
         let mut connection = self
             .connection
             .lock()

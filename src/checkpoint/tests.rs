@@ -109,6 +109,62 @@ fn a_torn_write_leaves_the_snapshot_before() {
     }
 }
 
+/// Copies the file and its log as a crash would leave them.
+fn crashed(from: &Path, to: &Path) {
+    for end in ["", "-wal"] {
+        let name = format!("{}{end}", from.display());
+        if Path::new(&name).exists() {
+            fs::copy(&name, format!("{}{end}", to.display())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_crash_between_two_pieces_of_a_snapshot_leaves_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    let state = open(&path);
+    // Larger than SQLite's cache, so that pages go to the disk before the commit.
+    let rows = |byte: u8, from: u32| -> Vec<Row> {
+        let keys = (from..from + 40).map(|number| format!("m/{number}"));
+        keys.map(|key| row(Part::Detect, &key, &vec![byte; 50_000]))
+            .collect()
+    };
+    state.begin().unwrap();
+    state.put(&rows(1, 0), &[]).unwrap();
+    state.put(&rows(1, 40), &[]).unwrap();
+    state.commit(Position(1), at(1)).unwrap();
+    state.begin().unwrap();
+    for piece in 0..2 {
+        state.put(&rows(2, 40 * piece), &[]).unwrap();
+        let copy = dir.path().join(format!("copy{piece}"));
+        crashed(&path, &copy);
+        let found = loaded(&open(&copy));
+        assert_eq!(found.position, Position(1), "after piece {piece}");
+        assert_eq!(found.rows.len(), 80);
+        assert!(found.rows.iter().all(|row| row.bytes == vec![1; 50_000]));
+    }
+    state.commit(Position(2), at(2)).unwrap();
+    let found = loaded(&state);
+    assert_eq!(found.position, Position(2));
+    assert!(found.rows.iter().all(|row| row.bytes == vec![2; 50_000]));
+
+    // One that is given up leaves nothing, and nothing is written outside of one.
+    state.begin().unwrap();
+    state.put(&rows(3, 0), &[]).unwrap();
+    state.roll_back();
+    assert!(state.put(&rows(3, 0), &[]).is_err());
+    assert!(state.commit(Position(3), at(3)).is_err());
+    assert_eq!(loaded(&state), found);
+    // And one that was begun and left is no part of the next.
+    state.begin().unwrap();
+    state.put(&rows(4, 0), &[]).unwrap();
+    state.write(Position(5), at(5), &[], &[]).unwrap();
+    let found = loaded(&state);
+    assert_eq!(found.position, Position(5));
+    assert!(found.rows.iter().all(|row| row.bytes == vec![2; 50_000]));
+}
+
 #[test]
 fn the_state_of_another_journal_is_refused_and_both_are_named() {
     let dir = tempfile::tempdir().unwrap();

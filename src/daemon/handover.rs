@@ -19,7 +19,7 @@ use crate::pipeline::Heard;
 use crate::pipeline::InForce;
 use crate::pipeline::Part;
 use crate::pipeline::Said;
-use crate::pipeline::StateRow;
+use crate::pipeline::TakenRow;
 use crate::telemetry::Position;
 use crate::telemetry::Reading;
 use crate::telemetry::Scalar;
@@ -27,7 +27,7 @@ use crate::telemetry::TelemetryRecord;
 
 /// How much may wait. What does not fit breaks the hand-over off: the journal has it all.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct Room {
     /// Batches of the worker.
     pub(super) batches: usize,
     /// Bytes of what was understood, about.
@@ -36,7 +36,7 @@ pub(super) struct Limits {
     pub(super) row_bytes: usize,
 }
 
-impl Default for Limits {
+impl Default for Room {
     fn default() -> Self {
         Self {
             batches: 1_024,
@@ -93,7 +93,7 @@ pub(super) struct Batch {
 struct Shared {
     link: Mutex<Link>,
     filling: Notify,
-    limits: Limits,
+    room: Room,
 }
 
 #[derive(Default)]
@@ -120,11 +120,11 @@ enum State {
 }
 
 /// Both ends.
-pub(super) fn handover(limits: Limits) -> (Giver, Taker) {
+pub(super) fn handover(room: Room) -> (Giver, Taker) {
     let shared = Arc::new(Shared {
         link: Mutex::default(),
         filling: Notify::new(),
-        limits,
+        room,
     });
     let giver = Giver {
         shared: Arc::clone(&shared),
@@ -160,13 +160,20 @@ impl Giver {
         self.put(0, Item::Begun(place));
     }
 
-    /// Hands over rows of the snapshot that began; a snapshot may give them in several pieces.
-    pub(super) fn rows(&self, rows: Vec<DecodeRow>) {
-        if self.begun.is_some() && !rows.is_empty() {
-            let row = |(key, bytes): &DecodeRow| {
-                ROW_BYTES + key.len() + bytes.as_ref().map_or(0, |bytes| bytes.len())
-            };
-            self.put(rows.iter().map(row).sum(), Item::Rows(rows));
+    /// Hands over decode's among these rows of the snapshot that began; a snapshot may give them in several pieces.
+    pub(super) fn rows(&self, rows: &[TakenRow]) {
+        if self.begun.is_none() || !self.is_heard() {
+            return;
+        }
+        let rows = rows.iter().filter(|row| row.part == Part::Decode);
+        let rows: Vec<DecodeRow> = rows
+            .map(|row| (row.key.clone(), row.shared().cloned()))
+            .collect();
+        let size = |(key, bytes): &DecodeRow| {
+            ROW_BYTES + key.len() + bytes.as_ref().map_or(0, |bytes| bytes.len())
+        };
+        if !rows.is_empty() {
+            self.put(rows.iter().map(size).sum(), Item::Rows(rows));
         }
     }
 
@@ -177,20 +184,12 @@ impl Giver {
         }
     }
 
-    /// A whole snapshot at once.
-    pub(super) fn snapshot(&mut self, place: Place, rows: &[StateRow]) {
-        if !matches!(self.shared.link().state, State::Open(..)) {
-            return;
-        }
-        self.begun(place);
-        let rows = rows.iter().filter(|row| row.part == Part::Decode);
-        let rows = rows.map(|row| (row.key.clone(), row.bytes.as_deref().map(Arc::from)));
-        self.rows(rows.collect());
-        self.complete();
+    fn is_heard(&self) -> bool {
+        matches!(self.shared.link().state, State::Open(..))
     }
 
     fn put(&self, size: usize, item: Item) {
-        let limits = &self.shared.limits;
+        let room = &self.shared.room;
         let mut link = self.shared.link();
         if !matches!(link.state, State::Open(..)) {
             return;
@@ -198,22 +197,22 @@ impl Giver {
         let (bytes, limit) = match &item {
             Item::Batch(_) => {
                 link.batches += 1;
-                (&mut link.bytes, limits.bytes)
+                (&mut link.bytes, room.bytes)
             }
             Item::Begun(_) | Item::Rows(_) | Item::Complete(_) => {
-                (&mut link.row_bytes, limits.row_bytes)
+                (&mut link.row_bytes, room.row_bytes)
             }
         };
         *bytes += size;
-        if *bytes > limit || link.batches > limits.batches {
+        if *bytes > limit || link.batches > room.batches {
             let dropped = link.close(State::Broken);
             drop(link);
             drop(dropped);
             self.shared.filling.notify_one();
             return;
         }
-        let is_filling = link.bytes > limits.bytes / WAKE_AT_PART
-            || link.batches > limits.batches / WAKE_AT_PART;
+        let is_filling =
+            link.bytes > room.bytes / WAKE_AT_PART || link.batches > room.batches / WAKE_AT_PART;
         link.items.push_back((size, item));
         drop(link);
         if is_filling {
@@ -339,6 +338,7 @@ fn size(heard: &Heard) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::Pipeline;
     use crate::telemetry::Timestamp;
 
     fn place(position: u64) -> Place {
@@ -356,12 +356,15 @@ mod tests {
         }
     }
 
-    fn row() -> DecodeRow {
-        ("x-2/A".to_owned(), Some(Arc::from([0; 100])))
+    /// Some rows of decode: what is common, which a snapshot always has.
+    fn rows() -> Vec<TakenRow> {
+        let rows = Pipeline::new().begin_snapshot();
+        assert!(rows.iter().any(|row| row.part == Part::Decode));
+        rows
     }
 
-    fn opened(limits: Limits, after: u64) -> (Giver, Taker) {
-        let (mut giver, taker) = handover(limits);
+    fn opened(room: Room, after: u64) -> (Giver, Taker) {
+        let (mut giver, taker) = handover(room);
         taker.ask();
         assert!(giver.is_open(Position(after), InForce::default));
         (giver, taker)
@@ -369,7 +372,7 @@ mod tests {
 
     #[test]
     fn nothing_is_handed_over_until_somebody_asks() {
-        let (mut giver, taker) = handover(Limits::default());
+        let (mut giver, taker) = handover(Room::default());
         assert!(!giver.is_open(Position(7), InForce::default));
         giver.batch(batch(7, 8));
         assert!(!taker.has_more());
@@ -383,11 +386,11 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_breaks_all_of_it_off() {
-        let limits = Limits {
+        let room = Room {
             batches: 2,
-            ..Limits::default()
+            ..Room::default()
         };
-        let (mut giver, taker) = opened(limits, 0);
+        let (mut giver, taker) = opened(room, 0);
         for after in 0..3 {
             assert!(!taker.is_broken());
             giver.batch(batch(after, after + 1));
@@ -408,29 +411,31 @@ mod tests {
 
     #[test]
     fn rows_have_a_limit_of_their_own() {
-        let limits = Limits {
+        let room = Room {
             row_bytes: 1_000,
-            ..Limits::default()
+            ..Room::default()
         };
-        let (mut giver, taker) = opened(limits, 0);
+        let (mut giver, taker) = opened(room, 0);
         giver.begun(place(0));
-        giver.rows(vec![row(); 3]);
+        giver.rows(&rows());
         assert!(!taker.is_broken());
-        giver.rows(vec![row(); 3]);
+        for _ in 0..20 {
+            giver.rows(&rows());
+        }
         assert!(taker.is_broken());
     }
 
     #[test]
     fn rows_of_a_snapshot_that_began_before_are_not_handed_over() {
-        let (mut giver, taker) = handover(Limits::default());
+        let (mut giver, taker) = handover(Room::default());
         giver.begun(place(3));
         taker.ask();
         assert!(giver.is_open(Position(5), InForce::default));
-        giver.rows(vec![row()]);
+        giver.rows(&rows());
         giver.complete();
         assert!(!taker.has_more());
         giver.begun(place(5));
-        giver.rows(vec![row()]);
+        giver.rows(&rows());
         giver.complete();
         assert!(matches!(taker.take(), Some(Item::Begun(_))));
         assert!(matches!(taker.take(), Some(Item::Rows(_))));

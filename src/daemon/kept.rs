@@ -162,9 +162,8 @@ impl KeptReplay {
         self.await_points()?;
         let position = pipeline.position();
         let received_at = pipeline.last_received_at().unwrap_or(Timestamp::MIN);
-        let mut rows = recover::Unsaved::default();
-        rows.take(pipeline.take_changed_rows());
-        rows.save(&self.state, position, received_at)
+        let rows = pipeline.take_changed_rows();
+        recover::save(&self.state, (position, received_at), rows)
             .context("cannot save the state")?;
         let place = Place {
             position,

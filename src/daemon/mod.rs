@@ -54,9 +54,13 @@ mod reload;
 
 mod running;
 
+mod saver;
+
 mod series;
 
 mod shared;
+
+mod snapshot;
 
 mod stage;
 

@@ -3,9 +3,10 @@
 use super::feed::Feed;
 use super::feed::Task;
 use super::handover::Batch;
-use super::handover::Limits;
+use super::handover::Room;
 use super::handover::handover;
 use super::keep::Keep;
+use super::snapshot::Limits;
 use super::stage::Place;
 use super::stage::Stage;
 use super::understanding::Understanding;
@@ -120,8 +121,8 @@ fn series(
 fn a_message_is_decoded_once_while_the_series_keep_up() {
     let entries = journal();
     let last = entries.len() as u64;
-    let (giver, taker) = handover(Limits::default());
-    let mut stage = Stage::new(Pipeline::new(), Position(0), giver, 0);
+    let (giver, taker) = handover(Room::default());
+    let mut stage = Stage::new(Pipeline::new(), Position(0), giver, Limits::default(), 0);
     let mut feed = Feed::new(None, Position(0), taker, 0);
     let mut points = Vec::new();
     // The worker has done nothing yet: they begin alone, and ask.
@@ -157,7 +158,7 @@ fn a_message_is_decoded_once_while_the_series_keep_up() {
 #[test]
 fn a_snapshot_of_a_place_that_was_gathered_before_is_not_saved() {
     let entries = journal();
-    let (mut giver, taker) = handover(Limits::default());
+    let (mut giver, taker) = handover(Room::default());
     let mut feed = Feed::new(None, Position(0), taker, 0);
     // Alone they came further than the pipeline.
     series(&mut feed, 0, &entries, [ALONE, 0], &mut Vec::new());
@@ -172,7 +173,7 @@ fn a_snapshot_of_a_place_that_was_gathered_before_is_not_saved() {
         heard: Vec::new(),
     });
     giver.begun(through);
-    giver.rows(vec![("x-2/S1".to_owned(), None)]);
+    giver.rows(&Pipeline::new().begin_snapshot());
     giver.complete();
     let now = 2 * SECOND_MS;
     series(&mut feed, now, &entries, [ALONE, 5], &mut Vec::new());
@@ -183,7 +184,14 @@ fn a_snapshot_of_a_place_that_was_gathered_before_is_not_saved() {
         matches!(task, Task::Save(place) if place.position == Position(ALONE)),
         "{task:?}"
     );
-    assert!(feed.rows().1.is_empty(), "a row of an earlier place");
+    let saved = feed.rows().0;
+    let common = saved.iter().find(|row| row.key.is_empty());
+    assert!(common.is_some(), "what is common to all devices");
+    let earlier = DecodeState::new().common();
+    assert!(
+        common.is_none_or(|row| row.bytes != earlier),
+        "of an earlier place"
+    );
 }
 
 #[test]

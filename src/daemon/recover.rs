@@ -1,6 +1,5 @@
 //! State on disk and back: the pipeline's rows in the words of the checkpoint file.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -17,8 +16,9 @@ use crate::pipeline::StateRow;
 use crate::telemetry::Position;
 use crate::telemetry::Timestamp;
 
-/// Keys of the rows that stand alone.
+/// Key of the row that stands alone,
 const CONTEXT: &str = "context";
+/// and of the one in which earlier releases kept the presence of all devices.
 const PRESENCE: &str = "presence";
 
 /// The pipeline as of the newest snapshot; an empty one when there is none.
@@ -132,75 +132,23 @@ pub fn load_base(file: &Path) -> anyhow::Result<Pipeline> {
     restored(loaded, file)
 }
 
-/// Rows that are not on the disk yet: the pipeline gives each change once, so they wait here while the disk refuses them.
-#[derive(Default)]
-pub(super) struct Unsaved {
-    changed: Vec<checkpoint::Row>,
-    removed: Vec<(checkpoint::Part, String)>,
+/// Writes a whole snapshot at one go.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(super) fn save(
+    checkpoints: &Checkpoints,
+    (position, received_at): (Position, Timestamp),
+    rows: Vec<StateRow>,
+) -> Result<(), CheckpointError> {
+    let (changed, removed) = in_file(rows);
+    checkpoints.write(position, received_at, &changed, &removed)
 }
 
-impl Unsaved {
-    /// Takes what changed since; the newer row counts.
-    pub(super) fn take(&mut self, rows: Vec<StateRow>) {
-        let (changed, removed) = in_file(rows);
-        if !self.is_empty() {
-            let gone: BTreeSet<_> = removed.iter().cloned().collect();
-            self.changed
-                .retain(|row| !gone.contains(&(row.part, row.key.clone())));
-            let back: BTreeSet<_> = changed
-                .iter()
-                .map(|row| (row.part, row.key.clone()))
-                .collect();
-            self.changed
-                .retain(|row| !back.contains(&(row.part, row.key.clone())));
-            self.removed.retain(|key| !back.contains(key));
-        }
-        self.changed.extend(changed);
-        self.removed.extend(removed);
-    }
-
-    /// True when the file has everything.
-    pub(super) const fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.removed.is_empty()
-    }
-
-    /// Rows to be written.
-    #[cfg(test)]
-    pub(super) fn changed(&self) -> &[checkpoint::Row] {
-        &self.changed
-    }
-
-    /// Rows to be removed.
-    #[cfg(test)]
-    pub(super) fn removed(&self) -> &[(checkpoint::Part, String)] {
-        &self.removed
-    }
-
-    /// Writes them in one transaction; they hold for this position. When that fails, they wait on.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub(super) fn save(
-        &mut self,
-        checkpoints: &Checkpoints,
-        position: Position,
-        received_at: Timestamp,
-    ) -> Result<(), CheckpointError> {
-        checkpoints.write(position, received_at, &self.changed, &self.removed)?;
-        self.saved();
-        Ok(())
-    }
-
-    /// The file has everything.
-    pub(super) fn saved(&mut self) {
-        *self = Self::default();
-    }
-}
-
-type InFile = (Vec<checkpoint::Row>, Vec<(checkpoint::Part, String)>);
+pub(super) type InFile = (Vec<checkpoint::Row>, Vec<(checkpoint::Part, String)>);
 
 /// Rows in the words of the file: changed and removed.
-fn in_file(rows: Vec<StateRow>) -> InFile {
+pub(super) fn in_file(rows: Vec<StateRow>) -> InFile {
     let mut changed = Vec::new();
     let mut removed = Vec::new();
     for StateRow { part, key, bytes } in rows {
@@ -209,7 +157,8 @@ fn in_file(rows: Vec<StateRow>) -> InFile {
             Part::Detect => (checkpoint::Part::Detect, key),
             Part::Desk => (checkpoint::Part::Desk, key),
             Part::Context => (checkpoint::Part::Meta, CONTEXT.to_owned()),
-            Part::Presence => (checkpoint::Part::Meta, PRESENCE.to_owned()),
+            Part::Presence if key.is_empty() => (checkpoint::Part::Meta, PRESENCE.to_owned()),
+            Part::Presence => (checkpoint::Part::Presence, key),
         };
         match bytes {
             Some(bytes) => changed.push(checkpoint::Row { part, key, bytes }),
@@ -220,61 +169,15 @@ fn in_file(rows: Vec<StateRow>) -> InFile {
 }
 
 fn state_row(row: checkpoint::Row) -> Option<StateRow> {
-    let part = match (row.part, row.key.as_str()) {
-        (checkpoint::Part::Decode, _) => Part::Decode,
-        (checkpoint::Part::Detect, _) => Part::Detect,
-        (checkpoint::Part::Desk, _) => Part::Desk,
-        (checkpoint::Part::Meta, CONTEXT) => Part::Context,
-        (checkpoint::Part::Meta, PRESENCE) => Part::Presence,
+    let (part, key) = match (row.part, row.key.as_str()) {
+        (checkpoint::Part::Decode, _) => (Part::Decode, row.key),
+        (checkpoint::Part::Detect, _) => (Part::Detect, row.key),
+        (checkpoint::Part::Desk, _) => (Part::Desk, row.key),
+        (checkpoint::Part::Meta, CONTEXT) => (Part::Context, row.key),
+        (checkpoint::Part::Meta, PRESENCE) => (Part::Presence, String::new()),
+        (checkpoint::Part::Presence, _) => (Part::Presence, row.key),
         (checkpoint::Part::Meta | checkpoint::Part::Series, _) => return None,
     };
-    Some(StateRow {
-        part,
-        key: row.key,
-        bytes: Some(row.bytes),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(key: &str, bytes: Option<&[u8]>) -> StateRow {
-        StateRow {
-            part: Part::Detect,
-            key: key.to_owned(),
-            bytes: bytes.map(<[u8]>::to_vec),
-        }
-    }
-
-    #[test]
-    fn what_the_disk_refused_is_written_with_what_changed_since() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = Checkpoints::open(&dir.path().join("state"), "journal").unwrap();
-        let mut unsaved = Unsaved::default();
-        unsaved.take(vec![
-            row("a", Some(b"1")),
-            row("b", Some(b"1")),
-            row("c", None),
-        ]);
-        unsaved.take(vec![
-            row("a", Some(b"2")),
-            row("b", None),
-            row("c", Some(b"2")),
-        ]);
-        unsaved
-            .save(&state, Position(7), Timestamp::from_ms(0))
-            .unwrap();
-        assert!(unsaved.is_empty());
-        let loaded = state.load().unwrap().unwrap();
-        let rows: Vec<_> = loaded
-            .rows
-            .into_iter()
-            .map(|row| (row.key, row.bytes))
-            .collect();
-        assert_eq!(
-            rows,
-            [("a".into(), b"2".to_vec()), ("c".into(), b"2".to_vec())]
-        );
-    }
+    let bytes = Some(row.bytes);
+    Some(StateRow { part, key, bytes })
 }

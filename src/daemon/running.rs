@@ -18,7 +18,7 @@ use super::backend::SeriesReader;
 use super::brokers;
 use super::clock;
 use super::compile;
-use super::handover::Limits;
+use super::handover::Room;
 use super::handover::handover;
 use super::journal_dir;
 use super::listener;
@@ -153,7 +153,7 @@ impl Running {
             store: store.clone(),
             series: series.clone(),
         };
-        let (giver, taker) = handover(Limits::default());
+        let (giver, taker) = handover(Room::default());
         let links = Links {
             shared: Arc::clone(&shared),
             taker,
@@ -164,12 +164,12 @@ impl Running {
         let parts = Parts {
             journal: journal.clone(),
             store: store.clone(),
-            checkpoints,
             shared: Arc::clone(&shared),
             questions: asked,
             orders: ordered,
         };
-        let mut worker = on_a_thread(shared::PIPELINE, Worker::new(pipeline, giver, parts).run())?;
+        let worker = Worker::new(pipeline, checkpoints, giver, parts)?;
+        let mut worker = on_a_thread(shared::PIPELINE, worker.run())?;
         if !replayed(&shared, announced, &mut worker, stop).await? {
             systemd::stopping();
             orders.send_replace(Orders::Leave);

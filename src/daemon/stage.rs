@@ -3,14 +3,17 @@
 //! Pure but for the pipeline that it steps: it is told the time and what became of each task, and reads, writes and waits for
 //! nothing. Leaves the doing to whoever drives it. What was decoded it hands over to the series, if they want it, and never waits for
 //! them. Keeps: entries are stepped once, in order; nobody is told of effects that are not committed; the store is never behind a
-//! snapshot, and a snapshot never behind the base that the journal is kept for.
+//! snapshot, and a snapshot never behind the base that the journal is kept for. How far a snapshot is, `snapshot` knows.
 
 use super::handover::Batch;
 use super::handover::Giver;
-use super::recover::Unsaved;
+use super::snapshot::Limits;
+use super::snapshot::Phase as SnapshotPhase;
+use super::snapshot::Snapshots;
 use crate::pipeline::Effects;
 use crate::pipeline::Hearing;
 use crate::pipeline::Pipeline;
+use crate::pipeline::TakenRow;
 use crate::telemetry::Entry;
 use crate::telemetry::MINUTE_MS;
 use crate::telemetry::Position;
@@ -23,10 +26,6 @@ const BATCH_ENTRIES: usize = 4_096;
 const TICK_EVERY_MS: i64 = MINUTE_MS;
 /// Without effects the store's position still moves this often.
 const POSITION_EVERY_MS: i64 = SECOND_MS;
-/// A snapshot of the state is written this often while records come in.
-pub(super) const SNAPSHOT_EVERY_MS: i64 = 30 * SECOND_MS;
-/// Or after this many entries, so that a restart never replays for long.
-const SNAPSHOT_EVERY_ENTRIES: u64 = 200_000;
 
 /// The pipeline between journal and store.
 pub(super) struct Stage {
@@ -41,10 +40,7 @@ pub(super) struct Stage {
     position_written_at: i64,
     /// When the newest entry was stepped.
     stepped_at: i64,
-    snapshot_at: i64,
-    snapshot_position: Position,
-    /// State that is not on the disk yet, taken from the pipeline and perhaps refused so far.
-    unsaved: Unsaved,
+    snapshots: Snapshots,
     /// Where what was decoded goes.
     giver: Giver,
 }
@@ -65,8 +61,15 @@ pub(super) enum Task {
     Tell(Position),
     /// Commit this place without effects; then [`Stage::committed`].
     CommitPlace(Place),
-    /// Save [`Stage::unsaved`] for this place; then [`Stage::saved`], or [`Stage::not_saved`].
-    Save(Place),
+    /// A snapshot that holds for this place begins: hand over what [`Stage::begin`] gives. Whenever the disk has refused it, call
+    /// [`Stage::not_saved`], and tell of rows that were written ([`Stage::absorbed`]).
+    Begin(Place),
+    /// Hand over what [`Stage::take`] gives for so many rows.
+    Take(usize),
+    /// That was all: the snapshot is to be committed for this place. Then [`Stage::closed`], and when it is, [`Stage::saved`].
+    Close(Place),
+    /// Nothing, until rows that were handed over are written or the snapshot is refused; more entries are no reason.
+    Await,
     /// A snapshot holds for this position: the journal need not be kept before it; then [`Stage::based`].
     Base(Position),
     /// Nothing, until more entries are durable.
@@ -88,13 +91,17 @@ enum Phase {
     Ready,
     Stepped,
     Committed,
-    Snapshot,
-    Saved,
 }
 
 impl Stage {
     /// Goes on from a restored pipeline, with a store that has the effects up to `store`. Times are of a monotonic clock, in ms.
-    pub(super) fn new(pipeline: Pipeline, store: Position, giver: Giver, now: i64) -> Self {
+    pub(super) fn new(
+        pipeline: Pipeline,
+        store: Position,
+        giver: Giver,
+        limits: Limits,
+        now: i64,
+    ) -> Self {
         Self {
             effects: Effects::default(),
             phase: Phase::Ready,
@@ -102,9 +109,7 @@ impl Stage {
             committed: store,
             position_written_at: 0,
             stepped_at: now,
-            snapshot_at: now,
-            snapshot_position: pipeline.position(),
-            unsaved: Unsaved::default(),
+            snapshots: Snapshots::new(limits, pipeline.position(), now),
             giver,
             pipeline,
         }
@@ -115,13 +120,36 @@ impl Stage {
         match (self.phase, self.place()) {
             (Phase::Stepped, Some(place)) if self.must_commit(now) => Task::Commit(place),
             (Phase::Stepped | Phase::Committed, Some(place)) => Task::Tell(place.position),
+            (Phase::Ready, _) | (_, None) => self.save_or_read(durable),
+        }
+    }
+
+    fn save_or_read(&self, durable: Position) -> Task {
+        let read = self.read_on(durable);
+        match (self.snapshots.phase(), self.place()) {
             // The store's position first: a state that is ahead of it says at the next start that effects are missing.
-            (Phase::Snapshot, Some(place)) if self.committed < place.position => {
+            (SnapshotPhase::Wanted, Some(place)) if self.committed < place.position => {
                 Task::CommitPlace(place)
             }
-            (Phase::Snapshot, Some(place)) => Task::Save(place),
-            (Phase::Saved, Some(place)) => Task::Base(place.position),
-            (Phase::Ready, _) | (_, None) => self.read_on(durable),
+            (SnapshotPhase::Wanted, Some(place)) => Task::Begin(place),
+            (SnapshotPhase::Taken(place), _) => {
+                if !self.pipeline.is_row_left() {
+                    return Task::Close(place);
+                }
+                if let Some(rows) = self.snapshots.slice(read == Task::Rest) {
+                    return Task::Take(rows);
+                }
+                match read {
+                    Task::Read { .. } if self.snapshots.is_too_far_ahead() => Task::Await,
+                    Task::Read { from, entries } => Task::Read {
+                        from,
+                        entries: entries.min(self.snapshots.limits().entries),
+                    },
+                    other => other,
+                }
+            }
+            (SnapshotPhase::Saved(place), _) => Task::Base(place.position),
+            (SnapshotPhase::Idle | SnapshotPhase::Wanted | SnapshotPhase::Closed(_), _) => read,
         }
     }
 
@@ -148,6 +176,7 @@ impl Stage {
         }
         self.stepped_at = now;
         self.phase = Phase::Stepped;
+        self.snapshots.stepped();
     }
 
     /// What the newest batch caused.
@@ -166,62 +195,80 @@ impl Stage {
 
     /// Everyone was told; hands over the effects of the batch.
     pub(super) fn told(&mut self, now: i64) -> Effects {
-        let since = self.pipeline.position().0 - self.snapshot_position.0;
-        let due = now - self.snapshot_at >= SNAPSHOT_EVERY_MS;
-        // While the disk refuses, time alone counts.
-        let many = since >= SNAPSHOT_EVERY_ENTRIES && self.is_saved();
         self.phase = Phase::Ready;
-        if due || many {
+        if self.snapshots.is_due(now, self.pipeline.position()) {
             self.want_snapshot(now);
         }
         std::mem::take(&mut self.effects)
     }
 
-    /// A snapshot is to be written next, if anything is new since the last one. Not while a batch is under way.
+    /// A snapshot is to be written next, if anything is new since the last one and none is under way.
     pub(super) fn want_snapshot(&mut self, now: i64) {
-        self.snapshot_at = now;
-        let is_new = self.pipeline.position() != self.snapshot_position;
-        if self.phase == Phase::Ready && is_new {
-            self.phase = Phase::Snapshot;
-        }
+        self.snapshots.want(now, self.pipeline.position());
     }
 
-    /// What is to be saved: the rows of the state that changed since the last snapshot that was.
-    pub(super) fn unsaved(&mut self) -> &mut Unsaved {
-        let rows = self.pipeline.take_changed_rows();
-        if let Some(place) = self.place() {
-            // Whether or not the disk takes them: each change is given once.
-            self.giver.snapshot(place, &rows);
-        }
-        self.unsaved.take(rows);
-        &mut self.unsaved
+    /// The first rows of a snapshot, which holds for the place of [`Task::Begin`].
+    pub(super) fn begin(&mut self, place: Place) -> Vec<TakenRow> {
+        let rows = self.pipeline.begin_snapshot();
+        self.snapshots.begun(place);
+        self.giver.begun(place);
+        self.handed(rows)
     }
 
-    /// The rows are on the disk.
-    pub(super) fn saved(&mut self) {
-        self.unsaved.saved();
-        self.snapshot_position = self.pipeline.position();
-        self.phase = Phase::Saved;
+    /// Rows of devices that changed since the snapshot began, and of so many others.
+    pub(super) fn take(&mut self, limit: usize) -> Vec<TakenRow> {
+        let rows = self.pipeline.take_slice(limit);
+        self.handed(rows)
+    }
+
+    fn handed(&mut self, rows: Vec<TakenRow>) -> Vec<TakenRow> {
+        self.giver.rows(&rows);
+        self.snapshots.handed(rows.iter().map(TakenRow::size).sum());
+        rows
+    }
+
+    /// So many bytes of the rows that were handed over are written.
+    pub(super) fn absorbed(&mut self, bytes: usize) {
+        self.snapshots.absorbed(bytes);
+    }
+
+    /// The commit of [`Task::Close`] is ordered.
+    pub(super) fn closed(&mut self, place: Place) {
+        // Whether or not the disk takes them: what it refuses, the next snapshot has as well.
+        self.giver.complete();
+        self.snapshots.closed(place);
+    }
+
+    /// The snapshot is on the disk.
+    pub(super) fn saved(&mut self, now: i64) {
+        self.pipeline.end_snapshot(true);
+        self.snapshots.saved(now);
     }
 
     /// The disk refused; the next snapshot has these rows too.
-    pub(super) fn not_saved(&mut self) {
-        self.phase = Phase::Ready;
+    pub(super) fn not_saved(&mut self, now: i64) {
+        self.pipeline.end_snapshot(false);
+        self.snapshots.refused(now);
     }
 
-    /// Nothing waits for the disk.
+    /// A snapshot is wanted or under way.
+    pub(super) fn is_saving(&self) -> bool {
+        self.snapshots.phase() != SnapshotPhase::Idle
+    }
+
+    /// The newest snapshot that was tried is on the disk.
     pub(super) fn is_saved(&self) -> bool {
-        self.unsaved.is_empty()
+        self.snapshots.is_saved()
     }
 
     /// What the newest snapshot holds for.
     pub(super) fn snapshot_position(&self) -> Position {
-        self.snapshot_position
+        self.snapshots.position()
     }
 
     /// The journal was told of the snapshot. When it refused, the next one tells it.
     pub(super) fn based(&mut self) {
-        self.phase = Phase::Ready;
+        self.snapshots.based();
     }
 
     /// How long until the journal should have a tick, in ms; not above zero: now. The journal's time goes on from the newest record,

@@ -3,10 +3,12 @@
 //! A stage is timed per batch, never per message: two looks at the clock and one lock for thousands of messages. How long a message
 //! costs on average is the sum of a stage by the number of messages. Leaves to the stages where they begin and end.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -43,8 +45,12 @@ pub(super) struct Stages {
     pub(super) store_commit: Histogram,
     /// One batch to the series store, retries included.
     pub(super) series_write: Histogram,
-    /// One snapshot of the pipeline's state.
-    pub(super) checkpoint: Histogram,
+    /// One snapshot of the pipeline's state, from its beginning until it is on the disk; the pipeline goes on meanwhile.
+    checkpoint: Histogram,
+    /// What the pipeline waited for a slice of one.
+    checkpoint_pause: Histogram,
+    /// The longest of these pauses of the newest snapshot.
+    longest_pause: Gauge<f64, AtomicU64>,
     event_to_ticket: Histogram,
     receive_to_ticket: Histogram,
 }
@@ -61,6 +67,8 @@ impl Default for Stages {
             store_commit: stage("store_commit"),
             series_write: stage("series_write"),
             checkpoint: stage("checkpoint"),
+            checkpoint_pause: stage("checkpoint_pause"),
+            longest_pause: Gauge::default(),
             event_to_ticket: Histogram::new(TICKET_BUCKETS),
             receive_to_ticket: Histogram::new(TICKET_BUCKETS),
             family,
@@ -75,6 +83,11 @@ impl Stages {
             "stage_duration_seconds",
             "How long a stage took for one batch, by stage",
             self.family.clone(),
+        );
+        registry.register(
+            "checkpoint_longest_pause_seconds",
+            "Longest that the pipeline waited at once for its newest snapshot",
+            self.longest_pause.clone(),
         );
         registry.register(
             "event_to_ticket_seconds",
@@ -118,6 +131,37 @@ impl Stopwatch {
     }
 }
 
+/// What one snapshot cost.
+#[derive(Debug)]
+pub(super) struct Pauses {
+    whole: Stopwatch,
+    longest: Duration,
+}
+
+impl Default for Pauses {
+    /// It begins now.
+    fn default() -> Self {
+        Self {
+            whole: Stopwatch::begin(),
+            longest: Duration::ZERO,
+        }
+    }
+}
+
+impl Pauses {
+    /// The pipeline waited for it since then.
+    pub(super) fn add(&mut self, pause: Stopwatch, stages: &Stages) {
+        pause.note(&stages.checkpoint_pause);
+        self.longest = self.longest.max(pause.0.elapsed());
+        stages.longest_pause.set(seconds(self.longest));
+    }
+
+    /// It is over.
+    pub(super) fn end(&self, stages: &Stages) {
+        self.whole.note(&stages.checkpoint);
+    }
+}
+
 /// As histograms want it.
 pub(super) const fn seconds(time: Duration) -> f64 {
     time.as_secs_f64()
@@ -133,6 +177,7 @@ mod tests {
     fn every_stage_is_told_from_the_start() {
         let stages = Stages::default();
         stages.checkpoint.observe(0.02);
+        Pauses::default().add(Stopwatch::begin(), &stages);
         let mut registry = Registry::with_prefix("foremend");
         stages.register(&mut registry);
         let mut text = String::new();
@@ -144,6 +189,7 @@ mod tests {
             "store_commit",
             "series_write",
             "checkpoint",
+            "checkpoint_pause",
         ] {
             assert!(
                 text.contains(&format!(

@@ -17,7 +17,7 @@ use smol_str::SmolStr;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 
-use super::handover::Limits;
+use super::handover::Room;
 use super::handover::handover;
 use super::metrics::Metrics;
 use super::recover;
@@ -270,15 +270,13 @@ async fn run_until_told(dir: &Path, journal: &Journal, order: Orders) {
     let parts = Parts {
         journal: journal.clone(),
         store: store.clone(),
-        checkpoints,
         shared: Arc::new(Shared::new(Metrics::default(), Arc::default(), None)),
         questions,
         orders,
     };
-    Worker::new(pipeline, handover(Limits::default()).0, parts)
-        .run()
-        .await
-        .unwrap();
+    let giver = handover(Room::default()).0;
+    let worker = Worker::new(pipeline, checkpoints, giver, parts).unwrap();
+    worker.run().await.unwrap();
     store.close().await;
 }
 
@@ -414,7 +412,6 @@ async fn a_worker_that_is_told_to_leave_goes_on_from_there_the_next_time() {
     let parts = Parts {
         journal: journal.clone(),
         store: store.clone(),
-        checkpoints,
         shared,
         questions,
         orders: ordered,
@@ -423,10 +420,9 @@ async fn a_worker_that_is_told_to_leave_goes_on_from_there_the_next_time() {
         processed.changed().await.unwrap();
         orders.send_replace(Orders::Leave);
     };
-    let (ended, ()) = tokio::join!(
-        Worker::new(Pipeline::new(), handover(Limits::default()).0, parts).run(),
-        leave
-    );
+    let giver = handover(Room::default()).0;
+    let worker = Worker::new(Pipeline::new(), checkpoints, giver, parts).unwrap();
+    let (ended, ()) = tokio::join!(worker.run(), leave);
     ended.unwrap();
     store.close().await;
     let saved = Checkpoints::open(&dir.path().join(STATE), journal.id())

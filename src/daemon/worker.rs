@@ -1,8 +1,8 @@
 //! The thread that owns the pipeline: journal in, store out.
 //!
 //! What is done next is [`Stage`]'s word: entries are read and stepped, the effects of a batch committed with their position in one
-//! transaction of the store, a snapshot of the state written every so often. Here it is done, and what a task waits for is waited
-//! for. It also answers questions about devices, and asks the journal for a tick when something falls due without a record. At
+//! transaction of the store, a snapshot of the state taken every so often, in slices between batches, and handed to the thread that
+//! writes it. Here it is done, and what a task waits for is waited for. It also answers questions about devices, and asks the journal for a tick when something falls due without a record. At
 //! start it replays the journal from the newest snapshot; the store drops what it already has.
 
 use std::collections::BTreeMap;
@@ -19,18 +19,23 @@ use tokio::sync::watch;
 use super::clock;
 use super::effects::StoreBatch;
 use super::handover::Giver;
+use super::saver::Order;
+use super::saver::SaverThread;
 use super::shared::Known;
 use super::shared::Question;
 use super::shared::Shared;
+use super::snapshot::Limits;
+use super::snapshot::SNAPSHOT_EVERY_MS;
 use super::stage::Place;
-use super::stage::SNAPSHOT_EVERY_MS;
 use super::stage::Stage;
 use super::stage::Task;
+use super::stage_times::Pauses;
 use super::stage_times::Stopwatch;
 use crate::checkpoint::Checkpoints;
 use crate::journal::Journal;
 use crate::pipeline::Answer;
 use crate::pipeline::Pipeline;
+use crate::pipeline::TakenRow;
 use crate::store::Batch;
 use crate::store::Store;
 use crate::telemetry::Position;
@@ -57,6 +62,9 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 pub(super) struct Worker {
     stage: Stage,
     parts: Parts,
+    saver: SaverThread,
+    /// Of the snapshot under way.
+    pauses: Pauses,
     /// A tick is on its way to the journal.
     tick_under_way: Arc<AtomicBool>,
     answers: BTreeMap<Position, Answer>,
@@ -67,7 +75,6 @@ pub(super) struct Worker {
 pub(super) struct Parts {
     pub(super) journal: Journal,
     pub(super) store: Store,
-    pub(super) checkpoints: Checkpoints,
     pub(super) shared: Arc<Shared>,
     pub(super) questions: mpsc::Receiver<Question>,
     /// When to end.
@@ -86,16 +93,27 @@ pub(super) enum Orders {
 }
 
 impl Worker {
-    /// A worker that goes on from a restored pipeline, and hands over what it decodes when someone wants it.
-    pub(super) fn new(pipeline: Pipeline, giver: Giver, parts: Parts) -> Self {
-        let now = clock::monotonic_ms();
-        Self {
-            stage: Stage::new(pipeline, parts.store.position(), giver, now),
+    /// A worker that goes on from a restored pipeline, saves it to `checkpoints`, and hands over what it decodes when someone wants
+    /// it.
+    ///
+    /// # Errors
+    /// When the system gives no thread to save on.
+    pub(super) fn new(
+        pipeline: Pipeline,
+        checkpoints: Checkpoints,
+        giver: Giver,
+        parts: Parts,
+    ) -> anyhow::Result<Self> {
+        let (store, now) = (parts.store.position(), clock::monotonic_ms());
+        Ok(Self {
+            stage: Stage::new(pipeline, store, giver, Limits::default(), now),
+            saver: SaverThread::start(checkpoints)?,
+            pauses: Pauses::default(),
             tick_under_way: Arc::default(),
             answers: BTreeMap::new(),
             waiting: BTreeMap::new(),
             parts,
-        }
+        })
     }
 
     /// Works until it is told to end; the state is then saved as far as it came.
@@ -106,6 +124,7 @@ impl Worker {
         let mut durable = self.parts.journal.durable();
         loop {
             self.parts.shared.worker_is_alive();
+            self.hear_saver();
             // The order before the journal's end: what was durable when it was given is done.
             let orders = *self.parts.orders.borrow();
             let last = *durable.borrow_and_update();
@@ -116,22 +135,26 @@ impl Worker {
                 last
             };
             let task = self.stage.task(clock::monotonic_ms(), end);
-            if task != Task::Rest {
+            let awaits = task == Task::Await;
+            if task != Task::Rest && !awaits {
                 self.perform(task).await?;
                 // A batch without effects waits for nothing; who shares the task hears of it all the same.
                 tokio::task::yield_now().await;
                 continue;
             }
-            if orders != Orders::Work {
+            if orders != Orders::Work && !awaits {
                 break;
             }
-            self.tick_if_due();
+            if !awaits {
+                self.tick_if_due();
+            }
             let look = self.until_next_look();
             let question = tokio::select! {
-                changed = durable.changed() => {
+                changed = durable.changed(), if !awaits => {
                     changed.context("the journal's writer is gone")?;
                     None
                 }
+                () = self.saver.news() => None,
                 question = self.parts.questions.recv() => question,
                 _ = self.parts.orders.changed() => None,
                 () = tokio::time::sleep(look) => None,
@@ -140,18 +163,32 @@ impl Worker {
                 self.answer(question);
             }
         }
+        // The one under way, and one of all that was done.
+        self.finish_snapshot().await?;
         self.stage.want_snapshot(clock::monotonic_ms());
-        loop {
-            match self.stage.task(clock::monotonic_ms(), Position(0)) {
-                Task::Rest => break,
-                task => self.perform(task).await?,
-            }
-        }
+        self.finish_snapshot().await?;
         anyhow::ensure!(
             self.stage.is_saved(),
             "the state could not be saved; the next start works through the journal from position {} on",
             self.stage.snapshot_position().next()
         );
+        Ok(())
+    }
+
+    /// Reads nothing more until no snapshot is under way.
+    async fn finish_snapshot(&mut self) -> anyhow::Result<()> {
+        while self.stage.is_saving() {
+            self.parts.shared.worker_is_alive();
+            match self.stage.task(clock::monotonic_ms(), Position(0)) {
+                Task::Rest | Task::Await => {
+                    let news = self.saver.news();
+                    // In time for a sign of life.
+                    drop(tokio::time::timeout(SIGN_OF_LIFE, news).await);
+                }
+                task => self.perform(task).await?,
+            }
+            self.hear_saver();
+        }
         Ok(())
     }
 
@@ -162,35 +199,58 @@ impl Worker {
             Task::Commit(place) => self.commit(place).await?,
             Task::Tell(position) => {
                 self.tell(position);
-                while let Ok(question) = self.parts.questions.try_recv() {
-                    self.answer(question);
-                }
+                self.answer_all();
             }
             Task::CommitPlace(place) => self.commit_place(place).await?,
-            Task::Save(place) => self.save(place),
+            Task::Begin(place) => {
+                self.pauses = Pauses::default();
+                self.saver.order(Order::Begin);
+                self.hand_over(|stage| stage.begin(place));
+            }
+            Task::Take(rows) => {
+                self.hand_over(|stage| stage.take(rows));
+                self.answer_all();
+            }
+            Task::Close(place) => {
+                self.saver.order(Order::Commit(place));
+                self.stage.closed(place);
+            }
             Task::Base(position) => {
                 let noted = self.parts.journal.set_base(position);
                 self.told_of_state(noted.context("how far the saved state is cannot be written"));
                 self.stage.based();
             }
-            Task::Rest => {}
+            Task::Rest | Task::Await => {}
         }
         Ok(())
     }
 
-    /// Saves the state. The pipeline waits meanwhile: some milliseconds for thousands of devices. When the disk refuses it, it is
-    /// tried again: the journal has everything, so nothing is lost and tickets go on.
-    fn save(&mut self, place: Place) {
-        let saving = Stopwatch::begin();
-        let unsaved = self.stage.unsaved();
-        let saved = unsaved.save(&self.parts.checkpoints, place.position, place.received_at);
-        if saved.is_ok() {
-            self.stage.saved();
-        } else {
-            self.stage.not_saved();
+    /// Hands rows of the snapshot to the thread that writes them. The pipeline waits while they are taken.
+    fn hand_over(&mut self, take: impl FnOnce(&mut Stage) -> Vec<TakenRow>) {
+        let pause = Stopwatch::begin();
+        let rows = take(&mut self.stage);
+        self.pauses.add(pause, &self.parts.shared.metrics.stages);
+        if !rows.is_empty() {
+            self.saver.order(Order::Rows(rows));
         }
-        saving.note(&self.parts.shared.metrics.stages.checkpoint);
-        self.told_of_state(saved.context("the state cannot be saved"));
+    }
+
+    /// Takes note of what was written. When the disk refuses a snapshot, it is tried again: the journal has everything, so nothing
+    /// is lost and tickets go on.
+    fn hear_saver(&mut self) {
+        let progress = self.saver.progress();
+        self.stage.absorbed(progress.absorbed);
+        let Some(outcome) = progress.outcome else {
+            return;
+        };
+        let now = clock::monotonic_ms();
+        if outcome.is_ok() {
+            self.stage.saved(now);
+        } else {
+            self.stage.not_saved(now);
+        }
+        self.pauses.end(&self.parts.shared.metrics.stages);
+        self.told_of_state(outcome.context("the state cannot be saved"));
     }
 
     fn told_of_state(&self, result: anyhow::Result<()>) {
@@ -299,6 +359,13 @@ impl Worker {
     fn until_next_look(&mut self) -> Duration {
         let wait = self.stage.until_tick(clock::monotonic_ms());
         Duration::from_millis(u64::try_from(wait).unwrap_or(0)).clamp(SHORTEST_LOOK, SIGN_OF_LIFE)
+    }
+
+    /// Answers what is asked by now.
+    fn answer_all(&mut self) {
+        while let Ok(question) = self.parts.questions.try_recv() {
+            self.answer(question);
+        }
     }
 
     fn answer(&mut self, question: Question) {

@@ -4,13 +4,18 @@
 //! have a budget per second, and all devices together a limit.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
 use super::duplicates::Counters;
+use super::snapshot::write;
+use crate::sweep::Mark;
+use crate::sweep::Marked;
+use crate::sweep::Sweep;
+use crate::sweep::Swept;
 use crate::telemetry::{DeviceId, RejectReason, Rejection, SECOND_MS, Timestamp};
 
 /// New devices a second (native convention, section 2). More are rejected as `unknown_device` and can be replayed.
@@ -31,9 +36,9 @@ pub(super) struct Device {
     pub(super) counters: Counters,
     /// When which restart counter was first told by `state`, rising.
     restarts: Vec<(Timestamp, u64)>,
-    /// Changed since the rows were taken last.
+    /// Whether its row is to be saved.
     #[serde(skip)]
-    dirty: bool,
+    mark: Mark,
 }
 
 impl Device {
@@ -75,12 +80,30 @@ impl Device {
     }
 }
 
+impl Swept for Devices {
+    type Copy = Arc<[u8]>;
+
+    fn sweep(&mut self) -> &mut Sweep<Arc<[u8]>> {
+        &mut self.sweep
+    }
+
+    fn mark(&mut self, device: &DeviceId) -> Option<&mut Mark> {
+        self.by_id.get_mut(device).map(|known| &mut known.mark)
+    }
+
+    fn copy_marked(&mut self, device: &DeviceId, marked: Marked) -> Option<Arc<[u8]>> {
+        let known = self.by_id.get_mut(device)?;
+        let is_wanted = marked.take(&mut known.mark);
+        is_wanted.then(|| write(known).into())
+    }
+}
+
 /// All devices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Devices {
     by_id: BTreeMap<DeviceId, Device>,
-    /// Whose rows changed; a device may stand here twice.
-    changed: Vec<DeviceId>,
+    /// What is to be saved.
+    sweep: Sweep<Arc<[u8]>>,
     /// The second that strangers are being counted in, since 1970.
     pub(super) second: i64,
     /// How many were admitted in it.
@@ -121,16 +144,22 @@ impl Devices {
             self.by_id.insert(id, Device::default());
         }
         let only = (Bound::Included(device), Bound::Included(device));
+        if self.sweep.is_under_way()
+            && let Some(id) = self
+                .by_id
+                .range::<str, _>(only)
+                .next()
+                .map(|(id, _)| id.clone())
+        {
+            self.before_change(&id);
+        }
         let Some((id, known)) = self.by_id.range_mut::<str, _>(only).next() else {
             return Err(Rejection::new(
                 RejectReason::InternalError,
                 "a device was lost while it was admitted",
             ));
         };
-        if !known.dirty {
-            known.dirty = true;
-            self.changed.push(id.clone());
-        }
+        self.sweep.soil(&mut known.mark, id);
         let first = !known.seen;
         known.seen = true;
         Ok((id.clone(), known, first))
@@ -170,37 +199,23 @@ impl Devices {
     /// A person or the registry says that the device is one of ours.
     pub(super) fn adopt(&mut self, id: &DeviceId) {
         if self.by_id.len() < DEVICE_LIMIT && !self.by_id.contains_key(id) {
-            let device = Device {
-                dirty: true,
-                ..Device::default()
-            };
+            let mut device = Device::default();
+            self.sweep.soil(&mut device.mark, id);
             self.by_id.insert(id.clone(), device);
-            self.changed.push(id.clone());
         }
     }
 
     /// The device is out of service: everything about it is forgotten.
     pub(super) fn retire(&mut self, id: &DeviceId) {
+        self.before_change(id);
         if self.by_id.remove(id).is_some() {
-            self.changed.push(id.clone());
+            self.sweep.forget(id);
         }
     }
 
-    /// The devices that changed since the last call, `None` for a forgotten one, in order of their names.
-    pub(super) fn take_changed(&mut self) -> Vec<(DeviceId, Option<&Device>)> {
-        let changed: BTreeSet<DeviceId> = std::mem::take(&mut self.changed).into_iter().collect();
-        for id in &changed {
-            if let Some(device) = self.by_id.get_mut(id) {
-                device.dirty = false;
-            }
-        }
-        changed
-            .into_iter()
-            .map(|id| {
-                let device = self.by_id.get(&id);
-                (id, device)
-            })
-            .collect()
+    /// A row of the snapshot under way is not handed out yet.
+    pub(super) fn is_left(&self) -> bool {
+        self.sweep.is_left()
     }
 
     /// What is remembered of a device.

@@ -4,12 +4,15 @@
 //!
 //! **Invariant:** a state that was saved and restored decides exactly as the one that went on.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::DecodeState;
 use super::devices::Device;
 use super::duplicates::Recent;
+use crate::sweep::Swept;
 use crate::telemetry::{DeviceId, Settings};
 
 /// Grows with every change of what the rows hold.
@@ -82,15 +85,42 @@ impl DecodeState {
     /// The rows of the devices that changed since the last call, `None` for a forgotten one, in order of their names.
     pub fn take_dirty(&mut self) -> Vec<(DeviceId, Option<Vec<u8>>)> {
         self.devices
-            .take_changed()
+            .take_all()
             .into_iter()
-            .map(|(id, device)| (id, device.map(write)))
+            .map(|(id, row)| (id, row.map(|row| row.to_vec())))
             .collect()
     }
 
     /// The rows of all devices, in order of their names.
     pub fn device_rows(&self) -> impl Iterator<Item = (&DeviceId, Vec<u8>)> {
         self.devices.iter().map(|(id, device)| (id, write(device)))
+    }
+
+    /// Begins a snapshot of the devices that changed since the one before; returns those whose rows go. What [`Self::take_slice`]
+    /// hands out from here on is as of now.
+    pub fn begin_snapshot(&mut self) -> Vec<DeviceId> {
+        self.devices.begin_sweep()
+    }
+
+    /// The rows of devices that have changed since, and of further ones as long as `limit`, which goes down with
+    /// each, lets it.
+    pub fn take_slice(&mut self, limit: &mut usize) -> Vec<(DeviceId, Arc<[u8]>)> {
+        self.devices.take_slice(limit)
+    }
+
+    /// A row of the snapshot under way is not handed out yet.
+    #[must_use]
+    pub fn is_row_left(&self) -> bool {
+        self.devices.is_left()
+    }
+
+    /// The snapshot is on the disk, or came to nothing: then the next one has its rows.
+    pub fn end_snapshot(&mut self, is_saved: bool) {
+        if is_saved {
+            self.devices.sweep_saved();
+        } else {
+            self.devices.sweep_refused();
+        }
     }
 
     /// Puts one device back.
@@ -123,7 +153,8 @@ impl DecodeState {
     }
 }
 
-fn write<T: Serialize>(value: &T) -> Vec<u8> {
+/// A row.
+pub(super) fn write<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_extend(value, vec![FORMAT]).expect("plain values in memory always serialise")
 }
 

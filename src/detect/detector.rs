@@ -12,14 +12,16 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 use super::device::{Around, Device};
-use super::devices::Devices;
+use super::devices::{DeviceCopy, Devices};
 use super::event::{DerivedValue, DetectCommand, FaultEvent};
 use super::plan::Plan;
 use super::slots::Layout;
 use super::snapshot::{RestoreError, Row};
+use super::squeeze::Squeezer;
 use super::view::{DeviceView, FaultStanding};
 use super::zones::Zones;
 use crate::profile::{DeriveIdx, Profiles, SessionIdx};
+use crate::sweep::Swept;
 use crate::telemetry::{DeviceId, Telemetry, Timestamp, ZoneTable};
 
 /// The model of docks and bridges that speak for devices: presence and identity only.
@@ -61,8 +63,6 @@ pub struct Detector {
     pub(super) down: BTreeSet<SmolStr>,
     /// Serials of gateways that are offline.
     pub(super) gateways_down: BTreeSet<SmolStr>,
-    /// Devices whose rows changed, those that were forgotten among them; a device may stand here twice.
-    pub(super) dirty: Vec<DeviceId>,
     pub(super) alerts: Vec<String>,
     /// Faults in shadow are told like live ones: for the cases of profiles.
     pub(super) tell_shadow: bool,
@@ -291,13 +291,38 @@ impl Detector {
 
     /// State rows that changed since the last call, in order of the devices; `None` where the device was forgotten.
     pub fn take_dirty(&mut self) -> Vec<(DeviceId, Option<Vec<u8>>)> {
-        let ids: BTreeSet<DeviceId> = std::mem::take(&mut self.dirty).into_iter().collect();
-        ids.into_iter()
-            .map(|id| {
-                let row = self.devices.row(&id);
-                (id, row)
-            })
+        let mut squeezer = Squeezer::default();
+        self.devices
+            .take_all()
+            .into_iter()
+            .map(|(id, copy)| (id, copy.and_then(|copy| copy.row(&mut squeezer))))
             .collect()
+    }
+
+    /// Begins a snapshot of the devices that changed since the one before; returns those whose rows go. What [`Self::take_slice`]
+    /// hands out from here on is as of now.
+    pub fn begin_snapshot(&mut self) -> Vec<DeviceId> {
+        self.devices.begin_sweep()
+    }
+
+    /// Copies of devices that have changed since, and of further ones as long as `limit`, which goes down with
+    /// each, lets it.
+    pub fn take_slice(&mut self, limit: &mut usize) -> Vec<(DeviceId, DeviceCopy)> {
+        self.devices.take_slice(limit)
+    }
+
+    /// A device of the snapshot under way is not handed out yet.
+    pub fn is_row_left(&self) -> bool {
+        self.devices.is_left()
+    }
+
+    /// The snapshot is on the disk, or came to nothing: then the next one has its devices.
+    pub fn end_snapshot(&mut self, is_saved: bool) {
+        if is_saved {
+            self.devices.sweep_saved();
+        } else {
+            self.devices.sweep_refused();
+        }
     }
 
     /// Reads a state row. Profiles may come before or after; a slot that cannot be read learns anew and is told with the next
@@ -408,17 +433,12 @@ impl Detector {
 
     /// Its row must be saved.
     pub(super) fn changed(&mut self, id: &DeviceId) {
-        if self.devices.soil(id) {
-            self.dirty.push(id.clone());
-        }
+        self.devices.soil(id);
     }
 
     pub(super) fn forget(&mut self, id: &DeviceId) {
-        if let Some(due) = self.devices.remove(id) {
-            if let Some(filed) = due.filed {
-                self.due.remove(&(filed, id.clone()));
-            }
-            self.dirty.push(id.clone());
+        if let Some(filed) = self.devices.remove(id).and_then(|due| due.filed) {
+            self.due.remove(&(filed, id.clone()));
         }
     }
 

@@ -17,6 +17,7 @@ use super::slots::Slot;
 use super::zones::Zones;
 use super::{derive, fault, node, session, windowed};
 use crate::profile::{DeriveIdx, Per, SessionIdx, SignalIdx, Step};
+use crate::sweep::Mark;
 use crate::telemetry::{
     DeviceId, Identity, MINUTE_MS, Scalar, Telemetry, TelemetryRecord, Timestamp,
 };
@@ -114,8 +115,8 @@ pub(super) struct Device {
     pub(super) due: Due,
     /// What [`Device::moments`] would find next, as worked out after the last change: every change ends with asking what is due.
     pub(super) ahead: Ahead,
-    /// Changed since its row was taken.
-    pub(super) dirty: bool,
+    /// Whether its row is to be saved.
+    pub(super) mark: Mark,
     /// Asked for since it last came up for packing.
     pub(super) used: bool,
 }
@@ -168,7 +169,7 @@ impl Device {
             loose: Vec::new(),
             due: Due::default(),
             ahead: Ahead::Unknown,
-            dirty: false,
+            mark: Mark::default(),
             used: false,
         }
     }

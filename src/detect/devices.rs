@@ -12,6 +12,10 @@ use std::sync::Arc;
 use super::device::{Device, Head};
 use super::plan::Plan;
 use super::squeeze::Squeezer;
+use crate::sweep::Mark;
+use crate::sweep::Marked;
+use crate::sweep::Sweep;
+use crate::sweep::Swept;
 use crate::telemetry::{DeviceId, Timestamp};
 
 /// Devices that stand open. One that is asked for beyond that takes the place of one that did nothing for long.
@@ -36,6 +40,8 @@ pub(super) struct Devices {
     /// Devices whose bytes could not be read, which only a fault of our own can cause; they learn anew.
     lost: Vec<DeviceId>,
     squeezer: Squeezer,
+    /// What is to be saved.
+    sweep: Sweep<DeviceCopy>,
 }
 
 #[derive(Debug)]
@@ -50,8 +56,19 @@ struct Packed {
     /// Its row.
     bytes: Box<[u8]>,
     due: Due,
-    dirty: bool,
+    mark: Mark,
     frozen: bool,
+}
+
+/// A device as it was at a moment, cheap to make: its row is worked out later, on any thread.
+#[derive(Clone, Debug)]
+pub struct DeviceCopy(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    Row(Box<[u8]>),
+    /// Of one that stood open: its row before it is squeezed.
+    Content(Vec<u8>),
 }
 
 impl Default for Devices {
@@ -69,11 +86,13 @@ impl Devices {
             open_limit: open_limit.max(1),
             lost: Vec::new(),
             squeezer: Squeezer::default(),
+            sweep: Sweep::default(),
         }
     }
 
-    /// The device, opened.
+    /// The device, opened. This and [`Self::due_mut`] are the only ways to change one.
     pub(super) fn get_mut(&mut self, id: &DeviceId) -> Option<&mut Device> {
+        self.before_change(id);
         match self.by_id.get(id)? {
             Kept::Open(_) => {}
             Kept::Packed(_) => self.open(id),
@@ -130,6 +149,7 @@ impl Devices {
 
     /// When it is due, without opening it.
     pub(super) fn due_mut(&mut self, id: &DeviceId) -> Option<&mut Due> {
+        self.before_change(id);
         self.by_id.get_mut(id).map(|kept| match kept {
             Kept::Open(device) => &mut device.due,
             Kept::Packed(packed) => &mut packed.due,
@@ -154,7 +174,7 @@ impl Devices {
             plan,
             bytes: row.into(),
             due: Due::default(),
-            dirty: false,
+            mark: Mark::default(),
             frozen,
         };
         self.by_id.insert(id, Kept::Packed(packed));
@@ -168,6 +188,7 @@ impl Devices {
     /// Adds a device, or takes the place of the one of that name.
     pub(super) fn insert(&mut self, device: Device) {
         let id = device.id.clone();
+        self.before_change(&id);
         self.make_room();
         if !matches!(self.by_id.get(&id), Some(Kept::Open(_))) {
             self.open.push_back(id.clone());
@@ -181,6 +202,7 @@ impl Devices {
         if let Some(Kept::Open(_)) = self.by_id.remove(id) {
             self.open.retain(|open| open != id);
         }
+        self.sweep.forget(id);
         Some(due)
     }
 
@@ -201,28 +223,19 @@ impl Devices {
             .map(move |(id, kept)| (id, Self::look_at(id, kept, &mut squeezer, &look)))
     }
 
-    /// Notes that the row of a device must be saved; `true` when that was not so before.
-    pub(super) fn soil(&mut self, id: &DeviceId) -> bool {
-        let dirty = match self.by_id.get_mut(id) {
-            Some(Kept::Open(device)) => &mut device.dirty,
-            Some(Kept::Packed(packed)) => &mut packed.dirty,
-            None => return false,
+    /// Notes that the row of a device must be saved.
+    pub(super) fn soil(&mut self, id: &DeviceId) {
+        let mark = match self.by_id.get_mut(id) {
+            Some(Kept::Open(device)) => &mut device.mark,
+            Some(Kept::Packed(packed)) => &mut packed.mark,
+            None => return,
         };
-        !std::mem::replace(dirty, true)
+        self.sweep.soil(mark, id);
     }
 
-    /// The row of a device, to be saved.
-    pub(super) fn row(&mut self, id: &DeviceId) -> Option<Vec<u8>> {
-        match self.by_id.get_mut(id)? {
-            Kept::Open(device) => {
-                device.dirty = false;
-                device.save(&mut self.squeezer)
-            }
-            Kept::Packed(packed) => {
-                packed.dirty = false;
-                Some(packed.bytes.to_vec())
-            }
-        }
+    /// A row of the snapshot under way is not handed out yet.
+    pub(super) fn is_left(&self) -> bool {
+        self.sweep.is_left()
     }
 
     /// Devices that were lost since the last call.
@@ -265,6 +278,53 @@ impl Devices {
     }
 }
 
+impl Swept for Devices {
+    type Copy = DeviceCopy;
+
+    fn sweep(&mut self) -> &mut Sweep<DeviceCopy> {
+        &mut self.sweep
+    }
+
+    fn mark(&mut self, device: &DeviceId) -> Option<&mut Mark> {
+        self.by_id.get_mut(device).map(|kept| match kept {
+            Kept::Open(device) => &mut device.mark,
+            Kept::Packed(packed) => &mut packed.mark,
+        })
+    }
+
+    fn copy_marked(&mut self, device: &DeviceId, marked: Marked) -> Option<DeviceCopy> {
+        let form = match self.by_id.get_mut(device)? {
+            Kept::Open(device) => marked
+                .take(&mut device.mark)
+                .then(|| Form::Content(device.content())),
+            Kept::Packed(packed) => marked
+                .take(&mut packed.mark)
+                .then(|| Form::Row(packed.bytes.clone())),
+        };
+        form.map(DeviceCopy)
+    }
+}
+
+impl DeviceCopy {
+    /// The device's row, as it is saved; `None` when there is no memory to squeeze it.
+    #[must_use]
+    pub fn row(self, squeezer: &mut Squeezer) -> Option<Vec<u8>> {
+        match self.0 {
+            Form::Row(row) => Some(row.into_vec()),
+            Form::Content(content) => Device::row_of(&content, squeezer),
+        }
+    }
+
+    /// Bytes that it takes, about.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match &self.0 {
+            Form::Row(row) => row.len(),
+            Form::Content(content) => content.len(),
+        }
+    }
+}
+
 impl Packed {
     /// The device in few bytes; `None` when there is no memory for it.
     fn of(device: &Device, squeezer: &mut Squeezer) -> Option<Self> {
@@ -272,7 +332,7 @@ impl Packed {
             plan: device.plan.clone(),
             bytes: device.save(squeezer)?.into_boxed_slice(),
             due: device.due,
-            dirty: device.dirty,
+            mark: device.mark,
             frozen: device.head.frozen,
         })
     }
@@ -283,7 +343,7 @@ impl Packed {
         let whole = read.is_some();
         let mut device = read.unwrap_or_else(|| Device::new(id.clone(), "", self.plan.clone()));
         device.due = self.due;
-        device.dirty = self.dirty;
+        device.mark = self.mark;
         (device, whole)
     }
 }

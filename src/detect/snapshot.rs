@@ -93,6 +93,19 @@ pub(super) enum Row {
 impl Device {
     /// The device in few bytes; `None` when there is no memory for it.
     pub(super) fn save(&self, squeezer: &mut Squeezer) -> Option<Vec<u8>> {
+        Self::row_of(&self.content(), squeezer)
+    }
+
+    /// The row of a device of which this is the content.
+    pub(super) fn row_of(content: &[u8], squeezer: &mut Squeezer) -> Option<Vec<u8>> {
+        squeezer.squeeze(&FORMAT.to_le_bytes(), content)
+    }
+
+    /// What [`Self::save`] squeezes.
+    ///
+    /// # Panics
+    /// Never: plain lists and numbers always encode.
+    pub(super) fn content(&self) -> Vec<u8> {
         #[derive(Serialize)]
         struct All<'a>(u64, Option<Timestamp>, &'a Head, Learnt<'a>, &'a [NodeSlot]);
         let body = &self.body;
@@ -112,7 +125,7 @@ impl Device {
             },
             &body.nodes,
         );
-        squeezer.squeeze(&FORMAT.to_le_bytes(), &postcard::to_stdvec(&all).ok()?)
+        postcard::to_stdvec(&all).expect("plain lists and numbers always encode")
     }
 
     /// The device that was saved, with the rules that it was saved with; limits follow from its identity.

@@ -12,7 +12,7 @@ const LIMIT: usize = 16 << 20;
 
 /// Both ways, with the memory that they need: to set that up for each device would take several times as long as the work itself.
 #[derive(Default)]
-pub(super) struct Squeezer {
+pub struct Squeezer {
     compressor: Option<Compressor<'static>>,
     decompressor: Option<Decompressor<'static>>,
 }

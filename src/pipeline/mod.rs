@@ -12,6 +12,7 @@ mod controls;
 mod effects;
 mod heard;
 mod presence;
+mod snapshot;
 mod state;
 
 #[cfg(test)]
@@ -49,6 +50,7 @@ use crate::telemetry::ZoneTable;
 
 pub use effects::{Answer, Counts, Effects, Presence, Rejected, Standing};
 pub use heard::{Heard, Hearing, InForce, Said};
+pub use snapshot::{RowMaker, TakenRow};
 pub use state::{Part, StateError, StateRow};
 
 use presence::Presences;

@@ -1,12 +1,12 @@
-//! The pipeline's whole state as rows, and back.
+//! The pipeline's state as rows, and back into a pipeline.
 //!
-//! All rows of a snapshot hold for one position of the journal. Rows are written only for what changed since the snapshot before;
-//! state is saved bit for bit, so that a restored pipeline goes on exactly as the one that was saved.
+//! Leaves to `snapshot` which rows are made when. Invariant: state is saved bit for bit, so that a restored pipeline goes on exactly
+//! as the one that was saved.
 
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::Pipeline;
 use super::controls::first_mistake;
@@ -23,12 +23,12 @@ use crate::telemetry::Timestamp;
 use crate::telemetry::ZoneTable;
 
 /// Format of the context row; raised whenever it changes.
-const CONTEXT_FORMAT: u8 = 1;
+pub(super) const CONTEXT_FORMAT: u8 = 1;
 
 /// Which part of the pipeline a row belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// Aliases, boots, clocks, duplicates.
+    /// Boots, clocks, duplicates: one row per device, and one with an empty key for what is common.
     Decode,
     /// One row per device, and, as in `Decode`, one for all with an empty key.
     Detect,
@@ -36,7 +36,7 @@ pub enum Part {
     Desk,
     /// Settings, profiles, zones.
     Context,
-    /// Presence of devices.
+    /// Presence of devices, one row each. An empty key is the row of all that earlier releases wrote.
     Presence,
 }
 
@@ -63,7 +63,8 @@ pub struct StateError {
     pub why: String,
 }
 
-#[derive(Serialize, Deserialize)]
+/// What the journal said the world is like, read.
+#[derive(Deserialize)]
 struct ContextRow {
     format: u8,
     settings: Settings,
@@ -73,56 +74,6 @@ struct ContextRow {
 }
 
 impl Pipeline {
-    /// The rows that changed since the last call (all, at the first).
-    ///
-    /// # Panics
-    /// Never: what is encoded are plain data with string keys.
-    pub fn take_changed_rows(&mut self) -> Vec<StateRow> {
-        let context = ContextRow {
-            format: CONTEXT_FORMAT,
-            settings: self.context.settings.clone(),
-            profiles: self.context.profile_texts.clone(),
-            words: self.context.word_texts.clone(),
-            zones: self.context.zones.clone(),
-        };
-        let whole = |part, bytes| StateRow {
-            part,
-            key: String::new(),
-            bytes: Some(bytes),
-        };
-        let encoded = "plain data with string keys always encodes";
-        let mut rows = vec![
-            whole(Part::Context, postcard::to_stdvec(&context).expect(encoded)),
-            whole(Part::Decode, self.decode.common()),
-            whole(Part::Detect, self.detect.common()),
-            whole(Part::Desk, self.desk.snapshot()),
-            whole(
-                Part::Presence,
-                postcard::to_stdvec(&self.presences).expect(encoded),
-            ),
-        ];
-        let of_device = |part| {
-            move |(device, bytes): (DeviceId, _)| StateRow {
-                part,
-                key: device.to_string(),
-                bytes,
-            }
-        };
-        rows.extend(
-            self.decode
-                .take_dirty()
-                .into_iter()
-                .map(of_device(Part::Decode)),
-        );
-        rows.extend(
-            self.detect
-                .take_dirty()
-                .into_iter()
-                .map(of_device(Part::Detect)),
-        );
-        rows
-    }
-
     /// The pipeline as it was at `position`, and what could not be restored of single devices (those return to Learning).
     ///
     /// # Errors
@@ -153,11 +104,10 @@ impl Pipeline {
                     pipeline.desk =
                         Desk::restore(&bytes).map_err(|error| wrong(error.to_string()))?;
                 }
-                Part::Presence => {
-                    pipeline.presences = postcard::from_bytes::<Presences>(&bytes)
-                        .map_err(|error| wrong(error.to_string()))?;
+                Part::Presence if key.is_empty() => {
+                    pipeline.presences = Presences::restore_whole(&bytes).map_err(wrong)?;
                 }
-                Part::Decode | Part::Detect => devices.push((part, key, bytes)),
+                Part::Decode | Part::Detect | Part::Presence => devices.push((part, key, bytes)),
             }
         }
         let mut lost = Vec::new();
@@ -175,14 +125,16 @@ impl Pipeline {
 
     fn restore_device(&mut self, part: Part, key: &str, bytes: &[u8]) -> Result<(), String> {
         let device = DeviceId::from_str(key).map_err(|error| error.to_string())?;
-        if part == Part::Decode {
-            self.decode
-                .restore_device(device, bytes)
-                .map_err(|error| error.to_string())
-        } else {
-            self.detect
-                .restore(&device, bytes)
-                .map_err(|error| error.to_string())
+        match part {
+            Part::Decode => {
+                let restored = self.decode.restore_device(device, bytes);
+                restored.map_err(|error| error.to_string())
+            }
+            Part::Presence => self.presences.restore(device, bytes),
+            Part::Detect | Part::Desk | Part::Context => {
+                let restored = self.detect.restore(&device, bytes);
+                restored.map_err(|error| error.to_string())
+            }
         }
     }
 

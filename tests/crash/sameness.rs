@@ -64,7 +64,7 @@ pub(crate) fn check_state(data: &Path) {
                 Part::Detect => "detect",
                 Part::Desk => "desk",
                 Part::Context => return Some((("meta", "context".to_owned()), row.bytes?)),
-                Part::Presence => return Some((("meta", "presence".to_owned()), row.bytes?)),
+                Part::Presence => "presence",
             };
             Some(((part, row.key), row.bytes?))
         })

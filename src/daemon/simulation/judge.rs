@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use super::neighbours::Neighbours;
 use super::series::Values;
 use super::series::put;
+use super::snapshots::ModelSnapshots;
 use super::snapshots::Rows;
 use super::store::ModelStore;
 use crate::daemon::effects::StoreBatch;
 use crate::daemon::effects::point_of;
 use crate::daemon::keep::Keep;
-use crate::daemon::recover::Unsaved;
+use crate::daemon::recover;
 use crate::daemon::stage::Place;
 use crate::daemon::understanding::Understanding;
 use crate::journal::simulated::SteppedJournal;
@@ -22,6 +23,50 @@ use crate::series::consumer::Gatherer;
 use crate::telemetry::Entry;
 use crate::telemetry::Record;
 use crate::telemetry::Timestamp;
+
+/// A pass over the journal that nothing interrupts, as far as a snapshot has come, and the rows that it leaves.
+pub(super) struct Uninterrupted {
+    pipeline: Pipeline,
+    rows: Rows,
+}
+
+impl Default for Uninterrupted {
+    fn default() -> Self {
+        Self {
+            pipeline: Pipeline::new(),
+            rows: Rows::new(),
+        }
+    }
+}
+
+impl Uninterrupted {
+    /// The snapshot holds what it leaves at its position, whatever happened while the snapshot was taken.
+    pub(super) fn check(&mut self, state: &ModelSnapshots, seen: &[Entry]) {
+        let (Some(at), Some(saved)) = (state.position(), state.rows()) else {
+            return;
+        };
+        if at < self.pipeline.position() {
+            // The files were lost or put back.
+            *self = Self::default();
+        }
+        for entry in seen {
+            if entry.position > self.pipeline.position() && entry.position <= at {
+                self.pipeline.step(entry, &mut Effects::default());
+            }
+        }
+        let (changed, removed) = recover::in_file(self.pipeline.take_changed_rows());
+        for key in removed {
+            self.rows.remove(&key);
+        }
+        let changed = changed.into_iter();
+        self.rows
+            .extend(changed.map(|row| ((row.part, row.key), row.bytes)));
+        assert!(
+            *saved == self.rows,
+            "the snapshot at {at} is not as an uninterrupted pass leaves it"
+        );
+    }
+}
 
 /// Looks at everything; panics at what is broken.
 pub(super) fn judge(around: &mut Neighbours) {
@@ -95,12 +140,10 @@ fn pipeline(around: &Neighbours) -> ModelStore {
         Some(pipeline.position()),
         "the last snapshot"
     );
-    let mut unsaved = Unsaved::default();
-    unsaved.take(pipeline.take_changed_rows());
-    let rows: Rows = unsaved
-        .changed()
-        .iter()
-        .map(|row| ((row.part, row.key.clone()), row.bytes.clone()))
+    let (changed, _) = recover::in_file(pipeline.take_changed_rows());
+    let rows: Rows = changed
+        .into_iter()
+        .map(|row| ((row.part, row.key), row.bytes))
         .collect();
     let saved = around.state.rows().expect("a snapshot");
     assert!(

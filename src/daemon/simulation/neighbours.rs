@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::chance::Chance;
+use super::judge::Uninterrupted;
 use super::process::Placed;
 use super::publishers::Publisher;
 use super::series::ModelSeries;
 use super::snapshots::ModelSnapshots;
 use super::store::ModelStore;
 use crate::daemon::announce::World;
-use crate::daemon::handover::Limits;
+use crate::daemon::handover::Room;
+use crate::daemon::snapshot::Limits;
 use crate::journal::Journal;
 use crate::journal::JournalOptions;
 use crate::journal::simulated::ModelClock;
@@ -49,6 +51,7 @@ pub(super) struct Neighbours {
     /// Every entry that anybody ever read, by position, the first at index 0.
     pub(super) seen: Vec<Entry>,
     pub(super) max_bytes: u64,
+    uninterrupted: Uninterrupted,
 }
 
 impl Neighbours {
@@ -65,6 +68,7 @@ impl Neighbours {
             placed: Arc::default(),
             seen: Vec::new(),
             max_bytes: AMPLE_BYTES,
+            uninterrupted: Uninterrupted::default(),
             clock,
         }
     }
@@ -99,14 +103,24 @@ impl Neighbours {
     }
 
     /// How much may wait for the series: in half of the lives so little that the hand-over often breaks off.
-    pub(super) fn handover_limits(&mut self) -> Limits {
+    pub(super) fn room(&mut self) -> Room {
         if self.chance.percent(50) {
-            return Limits::default();
+            return Room::default();
         }
-        Limits {
+        Room {
             batches: 1 + self.chance.below(4),
             bytes: 400 + self.chance.below(8_000),
             row_bytes: 400 + self.chance.below(4_000),
+        }
+    }
+
+    /// Few rows of a snapshot at once and little room for those that wait, so that everything waits for everything.
+    pub(super) fn limits(&mut self) -> Limits {
+        Limits {
+            rows: 1 + self.chance.below(3),
+            entries: 1 + self.chance.below(4),
+            ahead: *self.chance.of(&[1, 1_000, 1 << 20]),
+            held: *self.chance.of(&[1_000, 8_000, 1 << 20]),
         }
     }
 
@@ -176,6 +190,15 @@ impl Neighbours {
                 "records that were told position {last} do not lie there"
             );
         }
+    }
+
+    /// A snapshot may have been written.
+    pub(super) fn check_snapshot(&mut self) {
+        assert!(
+            self.state.position() <= Some(self.store.position()),
+            "the snapshot is ahead of the store"
+        );
+        self.uninterrupted.check(&self.state, &self.seen);
     }
 
     /// The worker told what a batch brought.

@@ -3,6 +3,7 @@
 //! Only what waits and what is beyond is replaced; every decision is the daemon's own: the journal's writer, the stage of the
 //! worker, the feed and the writer of the series, the clerks of intake. An error that ends the daemon ends this.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
@@ -29,6 +30,9 @@ use crate::daemon::feed::Feed;
 use crate::daemon::feed::OutboxTask;
 use crate::daemon::handover::handover;
 use crate::daemon::recover;
+use crate::daemon::saver::Order;
+use crate::daemon::saver::Progress;
+use crate::daemon::saver::Saver;
 use crate::daemon::series::CONSUMER;
 use crate::daemon::series::OUTBOX_LEASE_MS;
 use crate::daemon::series::OUTBOX_LIMIT;
@@ -68,6 +72,10 @@ pub(super) struct Process {
     /// The disk refused: the journal's thread waits until then.
     journal_waits_until: i64,
     stage: Stage,
+    /// What the thread that saves is to do, and what it did.
+    orders: VecDeque<Order>,
+    saver: Saver,
+    progress: Progress,
     feed: Feed,
     writer: Arc<Writer<ModelSeries, ModelPause>>,
     /// What the series consumer waits for.
@@ -91,6 +99,7 @@ impl Process {
         let journal = SteppedJournal::open(&around.disk, around.options())?;
         let handle = journal.handle();
         around.look_at(handle)?;
+        around.state.crash();
         let pipeline = recover::resume(
             around.state.load(),
             Path::new("state"),
@@ -104,7 +113,7 @@ impl Process {
         let saved = around.series_state.load();
         let saved = saved.map(Understanding::restored).transpose();
         let before = Position(handle.first().0.saturating_sub(1));
-        let (giver, taker) = handover(around.handover_limits());
+        let (giver, taker) = handover(around.room());
         let feed = Feed::new(saved?, before, taker, now);
         handle.set_cursor(CONSUMER, feed.position())?;
         around.store.release_outbox(around.clock.wall());
@@ -115,7 +124,16 @@ impl Process {
         let pause = ModelPause(around.clock.clone());
         let writer = Writer::with_pause(around.series.clone(), options, pause);
         let process = Self {
-            stage: Stage::new(pipeline, around.store.position(), giver, now),
+            stage: Stage::new(
+                pipeline,
+                around.store.position(),
+                giver,
+                around.limits(),
+                now,
+            ),
+            orders: VecDeque::new(),
+            saver: Saver::default(),
+            progress: Progress::default(),
             feed,
             writer: Arc::new(writer),
             writing: None,
@@ -177,10 +195,36 @@ impl Process {
 
     /// The worker's thread does one thing. True when it rests.
     pub(super) fn worker_step(&mut self, around: &mut Neighbours) -> anyhow::Result<bool> {
+        self.hear_saver(around);
         let last = *self.journal.handle().durable().borrow();
         let task = self.stage.task(around.clock.monotonic_ms(), last);
         self.work(task, around)?;
-        Ok(task == stage::Task::Rest)
+        Ok(task == stage::Task::Rest && !self.stage.is_saving())
+    }
+
+    fn hear_saver(&mut self, around: &Neighbours) {
+        let now = around.clock.monotonic_ms();
+        let Progress { absorbed, outcome } = std::mem::take(&mut self.progress);
+        self.stage.absorbed(absorbed);
+        match outcome {
+            Some(Ok(())) => self.stage.saved(now),
+            Some(Err(_)) => self.stage.not_saved(now),
+            None => {}
+        }
+    }
+
+    /// The thread that saves does one thing.
+    pub(super) fn saver_step(&mut self, around: &mut Neighbours) {
+        let Some(order) = self.orders.pop_front() else {
+            return;
+        };
+        let news = self.saver.take(order, &mut around.state);
+        self.progress.absorbed += news.absorbed;
+        if news.outcome.is_some() {
+            around.check_snapshot();
+            assert!(self.progress.outcome.is_none(), "two outcomes at once");
+            self.progress.outcome = news.outcome;
+        }
     }
 
     fn work(&mut self, task: stage::Task, around: &mut Neighbours) -> anyhow::Result<()> {
@@ -212,19 +256,17 @@ impl Process {
                     self.stage.committed(place, now);
                 }
             }
-            stage::Task::Save(place) => {
-                let unsaved = self.stage.unsaved();
-                let (changed, removed) = (unsaved.changed(), unsaved.removed());
-                let (position, received_at) = (place.position, place.received_at);
-                let saved = around.state.write(position, received_at, changed, removed);
-                assert!(
-                    around.state.position() <= Some(around.store.position()),
-                    "the snapshot is ahead of the store"
-                );
-                match saved {
-                    Ok(()) => self.stage.saved(),
-                    Err(_) => self.stage.not_saved(),
-                }
+            stage::Task::Begin(place) => {
+                self.orders.push_back(Order::Begin);
+                self.orders.push_back(Order::Rows(self.stage.begin(place)));
+            }
+            stage::Task::Take(rows) => {
+                let rows = self.stage.take(rows);
+                self.orders.push_back(Order::Rows(rows));
+            }
+            stage::Task::Close(place) => {
+                self.orders.push_back(Order::Commit(place));
+                self.stage.closed(place);
             }
             stage::Task::Base(position) => {
                 assert!(
@@ -235,7 +277,7 @@ impl Process {
                 self.journal.handle().set_base(position).ok();
                 self.stage.based();
             }
-            stage::Task::Rest => {}
+            stage::Task::Rest | stage::Task::Await => {}
         }
         Ok(())
     }
@@ -361,15 +403,16 @@ impl Process {
     pub(super) fn stop(mut self, around: &mut Neighbours) -> anyhow::Result<()> {
         let mut steps = 0..STOP_STEPS;
         let mut more = || steps.next().is_some();
-        while more() && !self.worker_step(around)? {}
+        while more() && !self.worker_step(around)? {
+            self.saver_step(around);
+        }
         let now = around.clock.monotonic_ms();
         self.stage.want_snapshot(now);
-        loop {
+        while self.stage.is_saving() && more() {
             let task = self.stage.task(around.clock.monotonic_ms(), Position(0));
-            if task == stage::Task::Rest || !more() {
-                break;
-            }
             self.work(task, around)?;
+            self.saver_step(around);
+            self.hear_saver(around);
         }
         while more() {
             if self.is_writing() {

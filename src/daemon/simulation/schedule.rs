@@ -29,6 +29,7 @@ enum Act {
     Intake,
     Journal,
     Work,
+    Save,
     Series,
     Outbox,
     Tick,
@@ -52,12 +53,13 @@ enum Act {
 }
 
 /// How often each happens, in parts of the sum.
-const USUAL: [(Act, usize); 9] = [
+const USUAL: [(Act, usize); 10] = [
     (Act::Publish, 14),
     (Act::Send, 14),
     (Act::Intake, 12),
     (Act::Journal, 16),
-    (Act::Work, 22),
+    (Act::Work, 26),
+    (Act::Save, 8),
     (Act::Series, 12),
     (Act::Outbox, 3),
     (Act::Tick, 4),
@@ -176,7 +178,7 @@ impl Schedule {
             Act::Publish => self.publish(),
             Act::Send => self.send(),
             Act::Intake => self.intake(),
-            Act::Journal | Act::Work | Act::Series | Act::Outbox | Act::Tick => {
+            Act::Journal | Act::Work | Act::Save | Act::Series | Act::Outbox | Act::Tick => {
                 let times = 1 + self.around.chance.below(4);
                 for _ in 0..times {
                     self.step(act);
@@ -237,6 +239,10 @@ impl Schedule {
                 Ok(false)
             }
             Act::Work => process.worker_step(around),
+            Act::Save => {
+                process.saver_step(around);
+                Ok(false)
+            }
             Act::Series => process.series_step(around),
             Act::Outbox => {
                 process.outbox_step(around);
@@ -280,7 +286,12 @@ impl Schedule {
                 around.store.plan(fault);
             }
             Act::SnapshotFault => {
-                let fault = *chance.of(&[SnapshotFault::Before, SnapshotFault::After]);
+                let faults = [
+                    SnapshotFault::Piece,
+                    SnapshotFault::Before,
+                    SnapshotFault::After,
+                ];
+                let fault = *chance.of(&faults);
                 let files = [&mut around.state, &mut around.series_state];
                 let index = chance.below(2);
                 self.story.push(format!("{fault:?} of file {index}"));
@@ -436,6 +447,7 @@ impl Schedule {
                     break;
                 };
                 let worker = process.worker_step(around);
+                process.saver_step(around);
                 let series = process.series_step(around);
                 match (worker, series) {
                     (Ok(worker), Ok(_)) => rests = worker,

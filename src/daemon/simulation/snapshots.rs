@@ -1,17 +1,21 @@
-//! A checkpoint file on plain memory: one snapshot is one transaction, which can fail or lose its answer; and the file can be
-//! lost, damaged, or put back from an older copy.
+//! A checkpoint file on plain memory: one snapshot is one transaction, however long it is open; it can fail at any piece of it or
+//! lose its answer; and the file can be lost, damaged, or put back from an older copy. A crash takes what is not committed.
 
 use std::collections::BTreeMap;
 
 use crate::checkpoint::Loaded;
 use crate::checkpoint::Part;
 use crate::checkpoint::Row;
+use crate::daemon::saver::StateFile;
+use crate::daemon::stage::Place;
 use crate::telemetry::Position;
 use crate::telemetry::Timestamp;
 
 /// What goes wrong with the next snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SnapshotFault {
+    /// The next piece of it is refused.
+    Piece,
     /// Nothing is written.
     Before,
     /// It is written, and the answer is an error.
@@ -35,6 +39,14 @@ pub(super) struct ModelSnapshots {
     older: Option<Snapshot>,
     is_damaged: bool,
     fault: Option<SnapshotFault>,
+    /// What is written of a snapshot that is not committed.
+    open: Option<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    changed: Vec<Row>,
+    removed: Vec<(Part, String)>,
 }
 
 impl ModelSnapshots {
@@ -77,7 +89,8 @@ impl ModelSnapshots {
         removed: &[(Part, String)],
     ) -> anyhow::Result<()> {
         let fault = self.fault.take();
-        anyhow::ensure!(fault != Some(SnapshotFault::Before), "nothing was saved");
+        let is_written = matches!(fault, None | Some(SnapshotFault::After));
+        anyhow::ensure!(is_written, "nothing was saved");
         let before = self.newest.take();
         let mut rows = before
             .as_ref()
@@ -99,6 +112,11 @@ impl ModelSnapshots {
         Ok(())
     }
 
+    /// Who wrote is no more.
+    pub(super) fn crash(&mut self) {
+        self.open = None;
+    }
+
     pub(super) fn load(&self) -> Option<Loaded> {
         let Snapshot {
             position,
@@ -115,5 +133,37 @@ impl ModelSnapshots {
             rows: rows.collect(),
             damaged: damaged.into_iter().collect(),
         })
+    }
+}
+
+impl StateFile for ModelSnapshots {
+    fn begin(&mut self) -> anyhow::Result<()> {
+        self.open = Some(Open::default());
+        Ok(())
+    }
+
+    fn put(&mut self, changed: &[Row], removed: &[(Part, String)]) -> anyhow::Result<()> {
+        if self.fault == Some(SnapshotFault::Piece) {
+            self.fault = None;
+            anyhow::bail!("a piece was refused");
+        }
+        let open = self.open.as_mut().expect("it was begun");
+        open.changed.extend_from_slice(changed);
+        open.removed.extend_from_slice(removed);
+        Ok(())
+    }
+
+    fn commit(&mut self, place: Place) -> anyhow::Result<()> {
+        let Open { changed, removed } = self.open.take().expect("it was begun");
+        let keys: BTreeMap<_, _> = changed
+            .iter()
+            .map(|row| ((row.part, &row.key), ()))
+            .collect();
+        assert_eq!(keys.len(), changed.len(), "a row was taken twice");
+        self.write(place.position, place.received_at, &changed, &removed)
+    }
+
+    fn roll_back(&mut self) {
+        self.open = None;
     }
 }

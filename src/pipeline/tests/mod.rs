@@ -40,7 +40,9 @@ use crate::telemetry::Verdict;
 use super::Effects;
 use super::Part;
 use super::Pipeline;
+use super::RowMaker;
 use super::StateRow;
+use super::TakenRow;
 
 /// When everything begins: 2026-03-01 00:00 UTC.
 pub(super) const START: i64 = 1_772_323_200_000;
@@ -240,6 +242,26 @@ impl File {
                 None => self.0.remove(&(part, key)),
             };
         }
+    }
+
+    /// What a snapshot brought.
+    pub(super) fn put(&mut self, rows: Vec<TakenRow>) {
+        let mut maker = RowMaker::default();
+        for row in rows {
+            let row = row.into_row(&mut maker).expect("memory");
+            let StateRow { part, key, bytes } = row;
+            match bytes {
+                Some(bytes) => self.0.insert((part, key), bytes),
+                None => self.0.remove(&(part, key)),
+            };
+        }
+    }
+
+    /// Which rows differ, or are in one of both.
+    pub(super) fn differing<'a>(&'a self, other: &'a Self) -> Vec<&'a (Part, String)> {
+        let keys = self.0.keys().chain(other.0.keys());
+        keys.filter(|key| self.0.get(*key) != other.0.get(*key))
+            .collect()
     }
 
     pub(super) fn rows(&self) -> Vec<StateRow> {

@@ -2,6 +2,7 @@
 
 use super::story::*;
 use super::*;
+use crate::detect::Detector;
 
 const LENGTH: usize = 1_500;
 /// How often the process is killed and comes back.
@@ -145,5 +146,54 @@ fn ticks_change_no_result() {
         let more = with_ticks(&story, &mut Dice(seed));
         assert!(more.len() > story.len());
         same(seed, "with more ticks", &once, &run(&more, 1));
+    }
+}
+
+/// Two pipelines step the same story. One takes its snapshots at one go, the other in slices of up to three rows while entries go
+/// on, with devices packed and unpacked, and some snapshots refused. After each that is saved both files hold the same rows.
+#[test]
+fn a_snapshot_in_slices_is_the_one_that_was_begun() {
+    for seed in 21..=24 {
+        let mut dice = Dice(seed);
+        let mut whole = Pipeline::new();
+        let mut sliced = Pipeline::with_detector(Detector::with_open_limit(2));
+        let (mut wanted, mut file) = (File::default(), File::default());
+        let mut under_way: Option<(File, Vec<TakenRow>)> = None;
+        let (mut saved, mut copied) = (0, 0);
+        for entry in entries(&story(seed, LENGTH)) {
+            let mut effects = Effects::default();
+            whole.step(&entry, &mut effects);
+            sliced.step(&entry, &mut effects);
+            let Some((begun, mut rows)) = under_way.take() else {
+                if dice.roll(10) == 0 {
+                    wanted.take(&mut whole);
+                    under_way = Some((wanted.clone(), sliced.begin_snapshot()));
+                }
+                continue;
+            };
+            // Nothing is asked for, so this is what was about to change.
+            let changing = sliced.take_slice(0);
+            copied += changing.len();
+            rows.extend(changing);
+            let limit = usize::try_from(dice.roll(4)).expect("small");
+            rows.extend(sliced.take_slice(limit));
+            if dice.roll(40) == 0 {
+                sliced.end_snapshot(false);
+            } else if sliced.is_row_left() {
+                under_way = Some((begun, rows));
+            } else {
+                sliced.end_snapshot(true);
+                file.put(rows);
+                saved += 1;
+                let differ = file.differing(&begun);
+                let at = entry.position;
+                assert!(differ.is_empty(), "seed {seed}, at {at}: {differ:?}");
+            }
+        }
+        assert!(saved > 20 && copied > 100, "{saved} saved, {copied} copied");
+        wanted.take(&mut whole);
+        file.take(&mut sliced);
+        let differ = file.differing(&wanted);
+        assert!(differ.is_empty(), "seed {seed}, at the end: {differ:?}");
     }
 }
