@@ -4,6 +4,7 @@
 
 use super::detector::{DetectOut, Detector};
 use super::device::Head;
+use super::devices::{Aside, Told};
 use super::event::DetectCommand;
 use crate::telemetry::{Control, DeviceAction, DeviceId, Timestamp};
 
@@ -47,11 +48,10 @@ impl Detector {
         let from = last.unwrap_or(now).ms();
         let ids: Vec<DeviceId> = self.devices.ids().cloned().collect();
         for id in ids {
-            if let Some(device) = self.devices.get_mut(&id) {
-                device.blind_from(from);
-                self.down.insert(device.head.source.clone());
+            if let Some(source) = self.devices.source(&id) {
+                self.down.insert(source.clone());
             }
-            self.after(&id);
+            self.tell(&id, Aside::Away(from));
         }
     }
 
@@ -60,14 +60,32 @@ impl Detector {
         let from = last.unwrap_or(now).ms();
         let ids: Vec<DeviceId> = self.devices.ids().cloned().collect();
         for id in ids {
-            if let Some(device) = self.devices.get_mut(&id) {
-                device.blind_from(from);
-                if !self.down.contains(&device.head.source) {
-                    device.source_up(now.ms());
-                }
+            self.tell(&id, Aside::Away(from));
+            let source = self.devices.source(&id);
+            if source.is_some_and(|source| !self.down.contains(source)) {
+                self.tell(&id, Aside::Back(now.ms()));
             }
-            self.after(&id);
         }
+    }
+
+    /// Tells a device of its source. A packed one is told later if nothing is due for it until it speaks.
+    fn tell(&mut self, id: &DeviceId, aside: Aside) {
+        match self.devices.set_aside(id, aside) {
+            Told::Known => return,
+            Told::Later => {
+                self.changed(id);
+                self.reschedule(id, None);
+                return;
+            }
+            Told::Not => {}
+        }
+        if let Some(device) = self.devices.get_mut(id) {
+            match aside {
+                Aside::Away(at) => device.blind_from(at),
+                Aside::Back(at) => device.source_up(at),
+            }
+        }
+        self.after(id);
     }
 
     fn device(
@@ -95,26 +113,16 @@ impl Detector {
 
     fn source_down(&mut self, source: &str, now: i64) {
         self.down.insert(source.into());
-        for id in self.of_source(source) {
-            if let Some(device) = self.devices.get_mut(&id) {
-                device.blind_from(now);
-            }
-            self.after(&id);
+        for id in self.devices.of_source(source) {
+            self.tell(&id, Aside::Away(now));
         }
     }
 
     pub(super) fn source_up(&mut self, source: &str, now: i64) {
         self.down.remove(source);
-        for id in self.of_source(source) {
-            if let Some(device) = self.devices.get_mut(&id) {
-                device.source_up(now);
-            }
-            self.after(&id);
+        for id in self.devices.of_source(source) {
+            self.tell(&id, Aside::Back(now));
         }
-    }
-
-    fn of_source(&mut self, source: &str) -> Vec<DeviceId> {
-        self.devices.those(|head| head.source == source)
     }
 
     fn clock_step(&mut self, from: Timestamp, to: Timestamp, out: &mut DetectOut) {

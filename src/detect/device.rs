@@ -70,6 +70,13 @@ pub(super) struct Head {
     pub(super) heard: i64,
 }
 
+impl Head {
+    /// Its source is away.
+    pub(super) fn is_away(&self) -> bool {
+        self.blind.is_some_and(|blind| !blind.up)
+    }
+}
+
 /// Our own absence, as this device sees it (journal time).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Blind {

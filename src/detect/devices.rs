@@ -9,8 +9,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use super::device::{Device, Head};
 use super::plan::Plan;
+use super::snapshot::Front;
 use super::squeeze::Squeezer;
 use crate::sweep::Mark;
 use crate::sweep::Marked;
@@ -50,15 +53,46 @@ enum Kept {
     Packed(Packed),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Packed {
     plan: Option<Arc<Plan>>,
-    /// Its row.
-    bytes: Box<[u8]>,
+    /// Its row, as it was when it was packed. Shared with a copy that is to be saved.
+    bytes: Arc<[u8]>,
     due: Due,
     mark: Mark,
     frozen: bool,
+    source: SmolStr,
+    /// Its source is away as far as it knows.
+    away: bool,
+    /// Nothing comes due when its source is back, before it speaks.
+    quiet: bool,
+    /// What it does not know yet, in order.
+    asides: Vec<Aside>,
 }
+
+/// What happens to all devices of a source at once. A packed device is told when it is opened or saved: to open a large fleet for
+/// each reconnection would hold up everything else for seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aside {
+    /// We went away, or its source did, at this moment of the journal.
+    Away(i64),
+    /// Its source is back.
+    Back(i64),
+}
+
+/// What became of an aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It must be told now.
+    Not,
+    /// It will be told later; nothing is due for it until it speaks.
+    Later,
+    /// It is no news to it.
+    Known,
+}
+
+/// Most that a packed device is left untold; with one more it is opened.
+const ASIDE_LIMIT: usize = 8;
 
 /// A device as it was at a moment, cheap to make: its row is worked out later, on any thread.
 #[derive(Clone, Debug)]
@@ -66,7 +100,9 @@ pub struct DeviceCopy(Form);
 
 #[derive(Clone, Debug)]
 enum Form {
-    Row(Box<[u8]>),
+    Row(Arc<[u8]>),
+    /// Of one that was packed and is to be told something first.
+    Untold(DeviceId, Box<Packed>),
     /// Of one that stood open: its row before it is squeezed.
     Content(Vec<u8>),
 }
@@ -132,6 +168,44 @@ impl Devices {
         })
     }
 
+    /// The devices that were last heard over this source, in order.
+    pub(super) fn of_source(&self, source: &str) -> Vec<DeviceId> {
+        self.by_id
+            .iter()
+            .filter(|(_, kept)| match kept {
+                Kept::Open(device) => device.head.source == source,
+                Kept::Packed(packed) => packed.source == source,
+            })
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    /// Over which source the device was last heard.
+    pub(super) fn source(&self, id: &DeviceId) -> Option<&SmolStr> {
+        self.by_id.get(id).map(|kept| match kept {
+            Kept::Open(device) => &device.head.source,
+            Kept::Packed(packed) => &packed.source,
+        })
+    }
+
+    /// Leaves something for later that a packed device need not be opened for.
+    pub(super) fn set_aside(&mut self, id: &DeviceId, aside: Aside) -> Told {
+        self.before_change(id);
+        let Some(Kept::Packed(packed)) = self.by_id.get_mut(id) else {
+            return Told::Not;
+        };
+        let away = matches!(aside, Aside::Away(_));
+        if packed.away == away {
+            return Told::Known;
+        }
+        if packed.asides.len() >= ASIDE_LIMIT || !(away || packed.quiet) {
+            return Told::Not;
+        }
+        packed.away = away;
+        packed.asides.push(aside);
+        Told::Later
+    }
+
     /// The devices of whose head this is true, in order; none is opened.
     pub(super) fn those(&mut self, wanted: impl Fn(&Head) -> bool) -> Vec<DeviceId> {
         let squeezer = &mut self.squeezer;
@@ -167,7 +241,7 @@ impl Devices {
         id: DeviceId,
         plan: Option<Arc<Plan>>,
         row: &[u8],
-        frozen: bool,
+        front: &Front,
     ) {
         self.remove(&id);
         let packed = Packed {
@@ -175,7 +249,11 @@ impl Devices {
             bytes: row.into(),
             due: Due::default(),
             mark: Mark::default(),
-            frozen,
+            frozen: front.head.frozen,
+            source: front.head.source.clone(),
+            away: front.head.is_away(),
+            quiet: front.quiet,
+            asides: Vec::new(),
         };
         self.by_id.insert(id, Kept::Packed(packed));
     }
@@ -292,14 +370,18 @@ impl Swept for Devices {
         })
     }
 
-    fn copy_marked(&mut self, device: &DeviceId, marked: Marked) -> Option<DeviceCopy> {
-        let form = match self.by_id.get_mut(device)? {
+    fn copy_marked(&mut self, id: &DeviceId, marked: Marked) -> Option<DeviceCopy> {
+        let form = match self.by_id.get_mut(id)? {
             Kept::Open(device) => marked
                 .take(&mut device.mark)
                 .then(|| Form::Content(device.content())),
-            Kept::Packed(packed) => marked
-                .take(&mut packed.mark)
-                .then(|| Form::Row(packed.bytes.clone())),
+            Kept::Packed(packed) => marked.take(&mut packed.mark).then(|| {
+                if packed.asides.is_empty() {
+                    Form::Row(Arc::clone(&packed.bytes))
+                } else {
+                    Form::Untold(id.clone(), Box::new(packed.clone()))
+                }
+            }),
         };
         form.map(DeviceCopy)
     }
@@ -310,7 +392,8 @@ impl DeviceCopy {
     #[must_use]
     pub fn row(self, squeezer: &mut Squeezer) -> Option<Vec<u8>> {
         match self.0 {
-            Form::Row(row) => Some(row.into_vec()),
+            Form::Row(row) => Some(row.to_vec()),
+            Form::Untold(id, packed) => packed.unpack(&id, squeezer).0.save(squeezer),
             Form::Content(content) => Device::row_of(&content, squeezer),
         }
     }
@@ -320,6 +403,7 @@ impl DeviceCopy {
     pub fn size(&self) -> usize {
         match &self.0 {
             Form::Row(row) => row.len(),
+            Form::Untold(_, packed) => packed.bytes.len(),
             Form::Content(content) => content.len(),
         }
     }
@@ -330,10 +414,14 @@ impl Packed {
     fn of(device: &Device, squeezer: &mut Squeezer) -> Option<Self> {
         Some(Self {
             plan: device.plan.clone(),
-            bytes: device.save(squeezer)?.into_boxed_slice(),
+            bytes: device.save(squeezer)?.into(),
             due: device.due,
             mark: device.mark,
             frozen: device.head.frozen,
+            source: device.head.source.clone(),
+            away: device.head.is_away(),
+            quiet: device.is_quiet(),
+            asides: Vec::new(),
         })
     }
 
@@ -344,6 +432,12 @@ impl Packed {
         let mut device = read.unwrap_or_else(|| Device::new(id.clone(), "", self.plan.clone()));
         device.due = self.due;
         device.mark = self.mark;
+        for aside in &self.asides {
+            match aside {
+                Aside::Away(at) => device.blind_from(*at),
+                Aside::Back(at) => device.source_up(*at),
+            }
+        }
         (device, whole)
     }
 }

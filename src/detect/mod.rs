@@ -48,6 +48,8 @@ mod publish;
 
 mod reads;
 
+mod rows;
+
 mod session;
 
 mod signal;

@@ -54,6 +54,8 @@ pub(super) struct Front {
     pub(super) layout: u64,
     /// When the device next wants to be looked at, by the journal's time.
     pub(super) due: Option<Timestamp>,
+    /// [`Device::is_quiet`].
+    pub(super) quiet: bool,
     pub(super) head: Head,
 }
 
@@ -85,7 +87,7 @@ struct OwnLearnt {
 /// A row as it was read.
 pub(super) enum Row {
     /// It belongs to the rules that are in force and may stay packed; what stands in front of it.
-    Packed(Front),
+    Packed(Box<Front>),
     /// It had to be brought to other rules.
     Moved(Box<Device>),
 }
@@ -107,11 +109,12 @@ impl Device {
     /// Never: plain lists and numbers always encode.
     pub(super) fn content(&self) -> Vec<u8> {
         #[derive(Serialize)]
-        struct All<'a>(u64, Option<Timestamp>, &'a Head, Learnt<'a>, &'a [NodeSlot]);
+        struct All<'a>(u64, Option<Timestamp>, bool, &'a Head, Learnt<'a>, &'a [NodeSlot]);
         let body = &self.body;
         let all = All(
             self.plan.as_ref().map_or(0, |plan| plan.layout.hash()),
             self.due.at,
+            self.is_quiet(),
             &self.head,
             Learnt {
                 signals: &body.signals,
@@ -189,7 +192,7 @@ impl Device {
         let content = squeezer.expand(rest).ok_or_else(damaged)?;
         let (front, rest) = postcard::take_from_bytes::<Front>(&content).map_err(|_| damaged())?;
         if front.layout == plan.as_ref().map_or(0, |plan| plan.layout.hash()) {
-            return Ok(Row::Packed(front));
+            return Ok(Row::Packed(Box::new(front)));
         }
         let layout = layouts.iter().find(|one| one.hash() == front.layout);
         let mut device = Self::of_front(id.clone(), front);

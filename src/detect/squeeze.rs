@@ -67,14 +67,14 @@ mod tests {
         let mut squeezer = Squeezer::default();
         let long = vec![1; 100_000];
         for bytes in [vec![], vec![7], long.clone(), (0..=255).collect()] {
-            let squeezed = squeezer.squeeze(&[9, 9], &bytes).expect("memory");
-            assert_eq!(squeezed.first_chunk(), Some(&[9, 9]));
-            assert_eq!(squeezer.expand(&squeezed[2..]).as_ref(), Some(&bytes));
+            let small = squeezer.squeeze(&[9, 9], &bytes).expect("memory");
+            assert_eq!(small.first_chunk(), Some(&[9, 9]));
+            assert_eq!(squeezer.expand(&small[2..]).as_ref(), Some(&bytes));
         }
-        let squeezed = squeezer.squeeze(&[], &long).expect("memory");
-        assert!(squeezed.len() < 1_000);
-        for place in 0..squeezed.len() {
-            let mut damaged = squeezed.clone();
+        let small = squeezer.squeeze(&[], &long).expect("memory");
+        assert!(small.len() < 1_000);
+        for place in 0..small.len() {
+            let mut damaged = small.clone();
             damaged[place] ^= 0x10;
             let read = squeezer.expand(&damaged);
             assert!(read.is_none_or(|read| read == long), "at {place}");

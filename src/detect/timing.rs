@@ -164,6 +164,14 @@ impl Device {
         Some(zones.day_end(&self.head.identity, day) + DAY_GRACE_MS)
     }
 
+    /// In a blind span nothing comes due for it, even once its source is back, before it speaks: it watches no silence and no repair,
+    /// and has nothing to catch up with.
+    pub(super) fn is_quiet(&self) -> bool {
+        let watches = (self.plan.as_ref()).is_some_and(|plan| !plan.silences.is_empty());
+        let recheck = self.body.faults.iter().any(|slot| slot.recheck.is_some());
+        !watches && !recheck && self.head.catch_up.is_none()
+    }
+
     /// When something next comes due, by the journal's time. Nothing does inside a blind span.
     pub(super) fn next_due(&mut self, zones: &Zones) -> Option<Timestamp> {
         self.ahead = Ahead::Unknown;

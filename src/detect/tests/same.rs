@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, START, compile, line, record, t};
 use crate::detect::{DetectCommand, DetectOut, Detector};
-use crate::telemetry::{DeviceId, Scalar, Telemetry, Timestamp};
+use crate::telemetry::{Control, DeviceId, Scalar, Telemetry, Timestamp};
 
 const PROFILE: &str = include_str!("../../profile/tests/ts-flash5.toml");
 
@@ -178,5 +178,40 @@ fn looking_only_at_what_a_record_touches_changes_no_result() {
             repair(&mut thorough, place, *now, &mut all);
         }
         assert_eq!(out, all, "seed {seed}");
+    }
+}
+
+/// Sources go away and come back, and the process does, while most devices are packed: they are told later, and nothing differs.
+#[test]
+fn packed_devices_that_are_told_later_know_the_same() {
+    for seed in 1..4 {
+        let (mut open, mut out) = (fresh(), DetectOut::default());
+        let (mut packed, mut again) = (Detector::with_open_limit(1), DetectOut::default());
+        let start = Timestamp::from_ms(START);
+        packed.activate(start, &compile(PROFILE), &mut DetectOut::default());
+        let source = || "listener".into();
+        for (place, (now, telemetry)) in story(seed).iter().enumerate() {
+            for (detector, out) in [(&mut open, &mut out), (&mut packed, &mut again)] {
+                match place % 41 {
+                    7 => detector.control(*now, &Control::SourceDown { source: source() }, out),
+                    9 => detector.started(Some(*now), *now),
+                    // More often than a packed device is left untold.
+                    11..=24 if place % 2 == 1 => {
+                        detector.control(*now, &Control::SourceUp { source: source() }, out);
+                    }
+                    11..=24 => {
+                        detector.control(*now, &Control::SourceDown { source: source() }, out);
+                    }
+                    30 => detector.stalled(Some(*now), *now),
+                    _ => detector.apply(*now, "listener", telemetry, out),
+                }
+                repair(detector, place, *now, out);
+            }
+            if place % 100 == 99 {
+                assert_eq!(rows(&mut open), rows(&mut packed), "seed {seed}, {place}");
+            }
+        }
+        assert_eq!(out, again, "seed {seed}");
+        assert_eq!(open.next_due(), packed.next_due(), "seed {seed}");
     }
 }
