@@ -21,6 +21,7 @@ use super::recover;
 use super::series;
 use super::series_path;
 use super::series_state_path;
+use super::stage::Place;
 use super::state_path;
 use super::store_path;
 use super::understanding::Understanding;
@@ -164,8 +165,12 @@ impl KeptReplay {
         let rows = pipeline.take_changed_rows();
         recover::save(&self.state, (position, received_at), rows)
             .context("cannot save the state")?;
+        let place = Place {
+            position,
+            received_at,
+        };
         self.understanding
-            .save(&self.gatherer, &self.series_state, position, received_at)?;
+            .save(&self.gatherer, &self.series_state, place)?;
         self.journal.set_cursor(series::CONSUMER, position)?;
         self.journal.set_base(position)?;
         self.runtime.block_on(self.store.close());

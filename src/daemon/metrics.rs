@@ -62,6 +62,8 @@ pub(super) struct Metrics {
     held_bytes: Family<Consumer, Gauge>,
     series_written: Counter,
     series_refused: Family<Reason, Counter>,
+    series_attached: Gauge,
+    series_decoded: Counter,
     pub(super) deliveries: Family<Delivered, Counter>,
     alerts: Counter,
     pub(super) stages: Stages,
@@ -134,6 +136,16 @@ impl Metrics {
             "series_points_refused",
             "Points refused for good",
             self.series_refused.clone(),
+        );
+        registry.register(
+            "series_attached",
+            "1 while the series take what the pipeline decoded, 0 while they decode the journal for themselves",
+            self.series_attached.clone(),
+        );
+        registry.register(
+            "series_messages_decoded",
+            "Messages that the series decoded for themselves",
+            self.series_decoded.clone(),
         );
         registry.register(
             "deliveries",
@@ -252,6 +264,12 @@ impl Metrics {
         let result = if taken { "taken" } else { "refused" };
         self.reloads.get_or_create(&Outcome { result }).inc();
         self.reload_refused.set(i64::from(!taken));
+    }
+
+    /// Where the series take from what devices said, and how many messages they decoded for themselves since they told it last.
+    pub(super) fn series_feed(&self, is_attached: bool, decoded: u64) {
+        self.series_attached.set(i64::from(is_attached));
+        self.series_decoded.inc_by(decoded);
     }
 
     /// Counts what the series store took.

@@ -24,6 +24,10 @@ mod feed;
 
 mod gauges;
 
+mod handover;
+
+mod keep;
+
 mod kept;
 
 mod listener;
@@ -66,6 +70,8 @@ mod stopping;
 
 mod systemd;
 
+mod taken;
+
 mod tally;
 
 mod traffic;
@@ -79,6 +85,9 @@ mod view;
 mod worker;
 
 mod zones;
+
+#[cfg(test)]
+mod once;
 
 #[cfg(test)]
 mod simulation;

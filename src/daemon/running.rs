@@ -18,6 +18,8 @@ use super::backend::SeriesReader;
 use super::brokers;
 use super::clock;
 use super::compile;
+use super::handover::Room;
+use super::handover::handover;
 use super::journal_dir;
 use super::listener;
 use super::metrics::Metrics;
@@ -28,6 +30,7 @@ use super::reload;
 use super::reload::Reload;
 use super::reload::Reloader;
 use super::series;
+use super::series::Links;
 use super::series::SeriesConsumer;
 use super::series::Stores;
 use super::series_path;
@@ -150,8 +153,13 @@ impl Running {
             store: store.clone(),
             series: series.clone(),
         };
-        let consumer =
-            SeriesConsumer::open(stores.clone(), series_state, Arc::clone(&shared), finishing)?;
+        let (giver, taker) = handover(Room::default());
+        let links = Links {
+            shared: Arc::clone(&shared),
+            taker,
+            shutdown: finishing,
+        };
+        let consumer = SeriesConsumer::open(stores.clone(), series_state, links)?;
         let status = consumer.status();
         let parts = Parts {
             journal: journal.clone(),
@@ -160,7 +168,7 @@ impl Running {
             questions: asked,
             orders: ordered,
         };
-        let worker = Worker::new(pipeline, checkpoints, parts)?;
+        let worker = Worker::new(pipeline, checkpoints, giver, parts)?;
         let mut worker = on_a_thread(shared::PIPELINE, worker.run())?;
         if !replayed(&shared, announced, &mut worker, stop).await? {
             systemd::stopping();

@@ -1,9 +1,9 @@
 //! The series consumer: journal entries and the store's outbox to the series store, at its own pace.
 //!
-//! It has its own journal cursor, decode state and profiles, so that a series store that is away holds up nothing else and loses
-//! no point: from where it stood it decodes again. State is saved with the cursor, and rewriting a point is harmless. What is done
-//! next is [`Feed`]'s word; here it is done, and what a task waits for is waited for. Tickets come first: while the pipeline is
-//! behind, it gives way. It runs on a thread of its own, for it reads and writes files.
+//! It has its own journal cursor, and decodes for itself unless it keeps up with the pipeline, which then hands over what it has
+//! decoded: a series store that is away holds up nothing else and loses no point. State is saved with the cursor, and rewriting a
+//! point is harmless. What is done next is [`Feed`]'s word; here it is done, and what a task waits for is waited for. Tickets come
+//! first: while the pipeline is behind, it gives way. It runs on a thread of its own, for it reads and writes files.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,10 @@ use super::effects::point_of;
 use super::feed::Feed;
 use super::feed::OutboxTask;
 use super::feed::Task;
+use super::handover::Taker;
 use super::metrics::Delivered;
 use super::shared::Shared;
+use super::stage::Place;
 use super::stage_times::Stopwatch;
 use super::understanding::Understanding;
 use crate::checkpoint::Checkpoints;
@@ -29,7 +31,6 @@ use crate::series::WriterOptions;
 use crate::store::SERIES_CHANNEL;
 use crate::store::Store;
 use crate::telemetry::Position;
-use crate::telemetry::Timestamp;
 
 /// Name of its journal cursor and of its metrics.
 pub(super) const CONSUMER: &str = super::shared::SERIES;
@@ -62,6 +63,15 @@ pub(super) struct Stores {
     pub(super) series: Series,
 }
 
+/// How it hangs together with the other parts.
+pub(super) struct Links {
+    pub(super) shared: Arc<Shared>,
+    /// What the worker has decoded.
+    pub(super) taker: Taker,
+    /// True: write what is left, and end.
+    pub(super) shutdown: watch::Receiver<bool>,
+}
+
 /// Moves points from journal and outbox to the series store.
 pub(super) struct SeriesConsumer {
     journal: Journal,
@@ -81,9 +91,13 @@ impl SeriesConsumer {
     pub(super) fn open(
         stores: Stores,
         checkpoints: Checkpoints,
-        shared: Arc<Shared>,
-        shutdown: watch::Receiver<bool>,
+        links: Links,
     ) -> anyhow::Result<Self> {
+        let Links {
+            shared,
+            taker,
+            shutdown,
+        } = links;
         let Stores {
             journal,
             store,
@@ -91,7 +105,7 @@ impl SeriesConsumer {
         } = stores;
         let saved = Understanding::load(&checkpoints)?;
         let before = Position(journal.first().0.saturating_sub(1));
-        let feed = Feed::new(saved, before, clock::monotonic_ms());
+        let feed = Feed::new(saved, before, taker, clock::monotonic_ms());
         journal.set_cursor(CONSUMER, feed.position())?;
         shared.set_series_written(feed.position());
         let options = WriterOptions {
@@ -136,9 +150,13 @@ impl SeriesConsumer {
         let mut durable = self.journal.durable();
         while !*self.shutdown.borrow() {
             let last = *durable.borrow_and_update();
-            let task = self.feed.task(clock::monotonic_ms(), last);
+            let pipeline = *self.shared.processed().borrow();
+            let task = self.feed.task(clock::monotonic_ms(), last, pipeline);
             self.perform(task).await?;
-            if task == Task::Rest {
+            if task == Task::Rest && self.feed.is_attached() {
+                // Points wait for company anyway: only when much has come, or after a pause.
+                drop(tokio::time::timeout(IDLE, self.feed.filling()).await);
+            } else if task == Task::Rest {
                 // A change of the journal or a pause, whichever comes first.
                 drop(tokio::time::timeout(IDLE, durable.changed()).await);
             }
@@ -156,7 +174,7 @@ impl SeriesConsumer {
             let task = self.feed.last_task(clock::monotonic_ms(), last);
             self.perform(task).await?;
             // Saved, or refused by the disk: nothing is waited for any more.
-            if matches!(task, Task::Rest | Task::Save { .. }) {
+            if matches!(task, Task::Rest | Task::Save(_)) {
                 break;
             }
         }
@@ -185,25 +203,39 @@ impl SeriesConsumer {
                 );
                 self.feed.gather(entries, clock::monotonic_ms());
             }
+            Task::Take => {
+                give_way(self.shared.processed(), || self.journal.last()).await;
+                self.feed.take(clock::monotonic_ms());
+            }
             Task::Write => self.write().await,
-            Task::Save {
-                position,
-                received_at,
-            } => self.save(position, received_at),
+            Task::Save(place) => self.save(place),
+            Task::Restore => {
+                let saved = Understanding::load(&self.checkpoints)?;
+                self.feed.restored(saved);
+                tracing::info!(
+                    "the series are behind what the pipeline hands over; they decode for themselves until they have caught up"
+                );
+            }
             Task::Rest => {}
         }
+        let metrics = &self.shared.metrics;
+        metrics.series_feed(self.feed.is_attached(), self.feed.take_decoded());
         Ok(())
     }
 
     /// Saves state and cursor.
-    fn save(&mut self, position: Position, received_at: Timestamp) {
+    fn save(&mut self, place: Place) {
+        let Place {
+            position,
+            received_at,
+        } = place;
         let began = clock::monotonic_ms();
-        let saved = self.feed.rows().and_then(|rows| {
-            self.checkpoints
-                .write(position, received_at, &rows, &[])
-                .context("cannot save the series writer's state")?;
-            Ok(self.journal.set_cursor(CONSUMER, position)?)
-        });
+        let (changed, removed) = self.feed.rows();
+        let saved = self
+            .checkpoints
+            .write(position, received_at, &changed, &removed)
+            .context("cannot save the series writer's state")
+            .and_then(|()| Ok(self.journal.set_cursor(CONSUMER, position)?));
         match saved {
             Ok(()) => {
                 self.feed.saved(position);

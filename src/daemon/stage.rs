@@ -1,14 +1,17 @@
 //! What the worker does next, decided without doing it: batches, commits and snapshots in their order.
 //!
 //! Pure but for the pipeline that it steps: it is told the time and what became of each task, and reads, writes and waits for
-//! nothing. Leaves the doing to whoever drives it. Keeps: entries are stepped once, in order; nobody is told of effects that are
-//! not committed; the store is never behind a snapshot, and a snapshot never behind the base that the journal is kept for. How far
-//! a snapshot is, `snapshot` knows.
+//! nothing. Leaves the doing to whoever drives it. What was decoded it hands over to the series, if they want it, and never waits for
+//! them. Keeps: entries are stepped once, in order; nobody is told of effects that are not committed; the store is never behind a
+//! snapshot, and a snapshot never behind the base that the journal is kept for. How far a snapshot is, `snapshot` knows.
 
+use super::handover::Batch;
+use super::handover::Giver;
 use super::snapshot::Limits;
 use super::snapshot::Phase as SnapshotPhase;
 use super::snapshot::Snapshots;
 use crate::pipeline::Effects;
+use crate::pipeline::Hearing;
 use crate::pipeline::Pipeline;
 use crate::pipeline::TakenRow;
 use crate::telemetry::Entry;
@@ -38,6 +41,8 @@ pub(super) struct Stage {
     /// When the newest entry was stepped.
     stepped_at: i64,
     snapshots: Snapshots,
+    /// Where what was decoded goes.
+    giver: Giver,
 }
 
 /// One thing to do. The same task is given again until its answer has come.
@@ -90,7 +95,13 @@ enum Phase {
 
 impl Stage {
     /// Goes on from a restored pipeline, with a store that has the effects up to `store`. Times are of a monotonic clock, in ms.
-    pub(super) fn new(pipeline: Pipeline, store: Position, limits: Limits, now: i64) -> Self {
+    pub(super) fn new(
+        pipeline: Pipeline,
+        store: Position,
+        giver: Giver,
+        limits: Limits,
+        now: i64,
+    ) -> Self {
         Self {
             effects: Effects::default(),
             phase: Phase::Ready,
@@ -99,6 +110,7 @@ impl Stage {
             position_written_at: 0,
             stepped_at: now,
             snapshots: Snapshots::new(limits, pipeline.position(), now),
+            giver,
             pipeline,
         }
     }
@@ -143,14 +155,28 @@ impl Stage {
 
     /// Applies entries; their effects are to be committed next.
     pub(super) fn step(&mut self, entries: &[Entry], now: i64) {
+        let Some(last) = entries.last() else { return };
+        let through = Place {
+            position: last.position,
+            received_at: last.received_at,
+        };
+        let after = self.pipeline.position();
+        if self.giver.is_open(after, || self.pipeline.in_force()) {
+            self.effects.hearing = Some(Hearing::of_entries(entries.len()));
+        }
         for entry in entries {
             self.pipeline.step(entry, &mut self.effects);
         }
-        if !entries.is_empty() {
-            self.stepped_at = now;
-            self.phase = Phase::Stepped;
-            self.snapshots.stepped();
+        if let Some(hearing) = self.effects.hearing.take() {
+            self.giver.batch(Batch {
+                after,
+                through,
+                heard: hearing.into_heard(),
+            });
         }
+        self.stepped_at = now;
+        self.phase = Phase::Stepped;
+        self.snapshots.stepped();
     }
 
     /// What the newest batch caused.
@@ -185,6 +211,7 @@ impl Stage {
     pub(super) fn begin(&mut self, place: Place) -> Vec<TakenRow> {
         let rows = self.pipeline.begin_snapshot();
         self.snapshots.begun(place);
+        self.giver.begun(place);
         self.handed(rows)
     }
 
@@ -195,6 +222,7 @@ impl Stage {
     }
 
     fn handed(&mut self, rows: Vec<TakenRow>) -> Vec<TakenRow> {
+        self.giver.rows(&rows);
         self.snapshots.handed(rows.iter().map(TakenRow::size).sum());
         rows
     }
@@ -206,6 +234,8 @@ impl Stage {
 
     /// The commit of [`Task::Close`] is ordered.
     pub(super) fn closed(&mut self, place: Place) {
+        // Whether or not the disk takes them: what it refuses, the next snapshot has as well.
+        self.giver.complete();
         self.snapshots.closed(place);
     }
 

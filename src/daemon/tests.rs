@@ -17,6 +17,8 @@ use smol_str::SmolStr;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 
+use super::handover::Room;
+use super::handover::handover;
 use super::metrics::Metrics;
 use super::recover;
 use super::shared::Shared;
@@ -272,7 +274,8 @@ async fn run_until_told(dir: &Path, journal: &Journal, order: Orders) {
         questions,
         orders,
     };
-    let worker = Worker::new(pipeline, checkpoints, parts).unwrap();
+    let giver = handover(Room::default()).0;
+    let worker = Worker::new(pipeline, checkpoints, giver, parts).unwrap();
     worker.run().await.unwrap();
     store.close().await;
 }
@@ -417,7 +420,8 @@ async fn a_worker_that_is_told_to_leave_goes_on_from_there_the_next_time() {
         processed.changed().await.unwrap();
         orders.send_replace(Orders::Leave);
     };
-    let worker = Worker::new(Pipeline::new(), checkpoints, parts).unwrap();
+    let giver = handover(Room::default()).0;
+    let worker = Worker::new(Pipeline::new(), checkpoints, giver, parts).unwrap();
     let (ended, ()) = tokio::join!(worker.run(), leave);
     ended.unwrap();
     store.close().await;

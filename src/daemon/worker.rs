@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::clock;
 use super::effects::StoreBatch;
+use super::handover::Giver;
 use super::saver::Order;
 use super::saver::SaverThread;
 use super::shared::Known;
@@ -92,18 +93,20 @@ pub(super) enum Orders {
 }
 
 impl Worker {
-    /// A worker that goes on from a restored pipeline and saves it to `checkpoints`.
+    /// A worker that goes on from a restored pipeline, saves it to `checkpoints`, and hands over what it decodes when someone wants
+    /// it.
     ///
     /// # Errors
     /// When the system gives no thread to save on.
     pub(super) fn new(
         pipeline: Pipeline,
         checkpoints: Checkpoints,
+        giver: Giver,
         parts: Parts,
     ) -> anyhow::Result<Self> {
         let (store, now) = (parts.store.position(), clock::monotonic_ms());
         Ok(Self {
-            stage: Stage::new(pipeline, store, Limits::default(), now),
+            stage: Stage::new(pipeline, store, giver, Limits::default(), now),
             saver: SaverThread::start(checkpoints)?,
             pauses: Pauses::default(),
             tick_under_way: Arc::default(),

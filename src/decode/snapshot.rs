@@ -91,6 +91,11 @@ impl DecodeState {
             .collect()
     }
 
+    /// The rows of all devices, in order of their names.
+    pub fn device_rows(&self) -> impl Iterator<Item = (&DeviceId, Vec<u8>)> {
+        self.devices.iter().map(|(id, device)| (id, write(device)))
+    }
+
     /// Begins a snapshot of the devices that changed since the one before; returns those whose rows go. What [`Self::take_slice`]
     /// hands out from here on is as of now.
     pub fn begin_snapshot(&mut self) -> Vec<DeviceId> {

@@ -9,6 +9,7 @@ use super::Pipeline;
 use super::effects::Answer;
 use super::effects::Effects;
 use super::effects::Standing;
+use super::heard::Said;
 use crate::desk::DeskOut;
 use crate::desk::Request;
 use crate::detect::DetectOut;
@@ -118,6 +119,9 @@ impl Pipeline {
                 .devices
                 .push(self.presences.set_identity(now, device, identity)),
             DeviceAction::Retire => {
+                if let Some(hearing) = &mut effects.hearing {
+                    hearing.note(Said::Retired(device.clone()));
+                }
                 effects
                     .devices
                     .extend(self.presences.stand(now, device, Standing::Retired));
@@ -148,6 +152,9 @@ impl Pipeline {
                 self.context.profiles = Arc::new(compiled);
                 self.context.profile_texts = profiles.to_vec();
                 self.context.word_texts = words.to_vec();
+                if let Some(hearing) = &mut effects.hearing {
+                    hearing.note(Said::Profiles(Box::new(self.in_force())));
+                }
                 let mut out = DetectOut::default();
                 self.detect.activate(now, &self.context.profiles, &mut out);
                 self.settle(now, out, effects);

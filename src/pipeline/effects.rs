@@ -2,6 +2,7 @@
 
 use smol_str::SmolStr;
 
+use super::heard::Hearing;
 use crate::desk::Reply;
 use crate::desk::TicketChange;
 use crate::detect::DerivedValue;
@@ -32,6 +33,8 @@ pub struct Effects {
     pub alerts: Vec<String>,
     /// How many messages went which way.
     pub counts: Counts,
+    /// What was understood, for whoever asks for it by setting this before a step.
+    pub hearing: Option<Hearing>,
 }
 
 impl Effects {
@@ -55,6 +58,9 @@ impl Effects {
         self.replayed.extend(later.replayed);
         self.alerts.extend(later.alerts);
         self.counts.append(later.counts);
+        if let Some(later) = later.hearing {
+            self.hearing.get_or_insert_default().append(later);
+        }
     }
 }
 

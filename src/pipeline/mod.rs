@@ -10,6 +10,7 @@
 
 mod controls;
 mod effects;
+mod heard;
 mod presence;
 mod snapshot;
 mod state;
@@ -48,6 +49,7 @@ use crate::telemetry::Timestamp;
 use crate::telemetry::ZoneTable;
 
 pub use effects::{Answer, Counts, Effects, Presence, Rejected, Standing};
+pub use heard::{Heard, Hearing, InForce, Said};
 pub use snapshot::{RowMaker, TakenRow};
 pub use state::{Part, StateError, StateRow};
 
@@ -136,6 +138,16 @@ impl Pipeline {
         (&self.context.profile_texts, &self.context.word_texts)
     }
 
+    /// The profiles in force with their texts.
+    #[must_use]
+    pub fn in_force(&self) -> InForce {
+        InForce {
+            profiles: Arc::clone(&self.context.profiles),
+            texts: self.context.profile_texts.clone(),
+            words: self.context.word_texts.clone(),
+        }
+    }
+
     /// The settings in force.
     #[must_use]
     pub const fn settings(&self) -> &Settings {
@@ -190,6 +202,9 @@ impl Pipeline {
     /// Applies one entry.
     pub fn step(&mut self, entry: &Entry, effects: &mut Effects) {
         let now = entry.received_at;
+        if let Some(hearing) = &mut effects.hearing {
+            hearing.listen_to(entry);
+        }
         if let Record::Control(
             away @ (Control::Started { .. } | Control::Stalled | Control::Lost { .. }),
         ) = &entry.record
@@ -250,6 +265,9 @@ impl Pipeline {
                     self.outdate(received_at, now, &mut telemetry);
                 }
                 self.apply((position, received_at), now, message, &telemetry, effects);
+                if let Some(hearing) = &mut effects.hearing {
+                    hearing.note(Said::Message(telemetry));
+                }
                 true
             }
             Decoded::Duplicate(device) => {

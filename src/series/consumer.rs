@@ -1,13 +1,14 @@
 //! From journal entries to a batch of points and the position up to which it goes.
 //!
-//! Pure: the daemon reads the journal, runs its own decode state and moves the cursor once the batch is written. Invariant:
-//! every entry is in exactly one batch, in journal order, so that a cursor at [`Gathered::through`] loses and repeats nothing.
+//! Pure: the daemon reads the journal and decodes, or brings what was decoded already, and moves the cursor once the batch is
+//! written. Invariant: every entry is in exactly one batch, in journal order, so that a cursor at [`Gathered::through`] loses and repeats nothing.
 
 use std::sync::Arc;
 
 use crate::profile::Program;
 use crate::telemetry::Control;
 use crate::telemetry::DeviceAction;
+use crate::telemetry::DeviceId;
 use crate::telemetry::Entry;
 use crate::telemetry::Point;
 use crate::telemetry::Position;
@@ -74,15 +75,11 @@ impl Gatherer {
     ) -> usize {
         let mut taken = 0;
         for entry in entries {
-            if self.points.len() >= POINTS_LIMIT {
+            if self.is_full() {
                 break;
             }
             for understood in decode(entry) {
-                self.maker.points(
-                    &understood.telemetry,
-                    understood.program.as_deref(),
-                    &mut self.points,
-                );
+                self.said(&understood.telemetry, understood.program.as_deref());
             }
             if let Record::Control(Control::Device {
                 device,
@@ -90,13 +87,34 @@ impl Gatherer {
                 ..
             }) = &entry.record
             {
-                self.maker.forget(device);
+                self.retired(device);
             }
-            let began = self.open.map_or(now, |(_, began)| began);
-            self.open = Some((entry.position, began));
+            self.took(now, entry.position);
             taken += 1;
         }
         taken
+    }
+
+    /// Takes what a device said in an entry, which [`Self::took`] is told of afterwards. For who knows already what entries tell.
+    pub fn said(&mut self, telemetry: &Telemetry, program: Option<&Program>) {
+        self.maker.points(telemetry, program, &mut self.points);
+    }
+
+    /// Takes that a device was retired in an entry, which [`Self::took`] is told of afterwards.
+    pub fn retired(&mut self, device: &DeviceId) {
+        self.maker.forget(device);
+    }
+
+    /// Everything in the entries up to this one was taken, by `now`.
+    pub fn took(&mut self, now: Timestamp, position: Position) {
+        let began = self.open.map_or(now, |(_, began)| began);
+        self.open = Some((position, began));
+    }
+
+    /// Whether no further entry is to be taken before this batch is drained.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.points.len() >= POINTS_LIMIT
     }
 
     /// Whether the batch should be written now: it is full, or waits long enough.
@@ -105,7 +123,7 @@ impl Gatherer {
         let Some((_, began)) = self.open else {
             return false;
         };
-        self.points.len() >= POINTS_LIMIT || now.since(began) >= WAIT_MS
+        self.is_full() || now.since(began) >= WAIT_MS
     }
 
     /// The batch, if any entry was taken since the last one.
@@ -133,7 +151,6 @@ impl Gatherer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::DeviceId;
     use crate::telemetry::Reading;
     use crate::telemetry::Scalar;
     use crate::telemetry::TelemetryRecord;

@@ -34,6 +34,9 @@ const EACH: u64 = 12_500;
 const WINDOW: u64 = 200;
 const LAG: &str = "foremend_journal_lag_messages{consumer=\"series\"}";
 const WRITTEN: &str = "foremend_series_points_written_total";
+/// 1 while they take what the pipeline decoded; what they decoded themselves.
+const ATTACHED: &str = "foremend_series_attached";
+const DECODED: &str = "foremend_series_messages_decoded_total";
 /// An outage of a minute makes the writer wait up to a minute.
 const LATER: Duration = Duration::from_mins(5);
 /// What the backlog may cost in memory: the caches of journal and store, batches under way, and the devices themselves.
@@ -176,6 +179,17 @@ fn a_backlog_of_the_series_is_shown_and_worked_off_behind_the_tickets() {
         assert!(log.contains(word), "{word} is not in the log");
     }
     let most = memory(&daemon, "VmHWM");
+    wait_for("the hand-over", LATER, || {
+        publish(port, "TSF5-MADEUP-93", &readings(1, 1, 37.5));
+        (metric(&daemon, ATTACHED) == 1).then_some(())
+    });
+    let (written, decoded) = (metric(&daemon, WRITTEN), metric(&daemon, DECODED));
+    assert!(decoded >= PUBLISHERS * EACH, "they caught up by themselves");
+    publish(port, "TSF5-MADEUP-94", &readings(1, 200, 37.5));
+    wait_for("points of what was handed over", LATER, || {
+        (metric(&daemon, WRITTEN) >= written + 200).then_some(())
+    });
+    assert_eq!(metric(&daemon, DECODED), decoded, "decoded twice");
     eprintln!("memory: {before} KiB before the flood, {most} KiB at most");
     assert!(
         most < before + GROWTH_KIB,

@@ -12,7 +12,9 @@ use super::snapshots::Rows;
 use super::store::ModelStore;
 use crate::daemon::effects::StoreBatch;
 use crate::daemon::effects::point_of;
+use crate::daemon::keep::Keep;
 use crate::daemon::recover;
+use crate::daemon::stage::Place;
 use crate::daemon::understanding::Understanding;
 use crate::journal::simulated::SteppedJournal;
 use crate::pipeline::Effects;
@@ -66,6 +68,7 @@ pub(super) fn judge(around: &mut Neighbours) {
     messages(around);
     let reference = pipeline(around);
     series(around, &reference);
+    series_state(around);
     one_ticket(&around.store);
 }
 
@@ -179,6 +182,50 @@ fn series(around: &Neighbours, reference: &ModelStore) {
         surplus.is_empty(),
         "in the series and not in the journal: {surplus:?}"
     );
+}
+
+/// What the series consumer saved is what one pass up to that place knows.
+pub(super) fn series_state(around: &Neighbours) {
+    let Some(position) = around.series_state.position() else {
+        return;
+    };
+    let end = usize::try_from(position.0).expect("a small number");
+    let mut understanding = Understanding::new();
+    let mut gatherer = Gatherer::default();
+    let mut received_at = Timestamp::MIN;
+    for entry in &around.seen[..end] {
+        let taken = gatherer.gather(Timestamp::MIN, std::slice::from_ref(entry), &mut |entry| {
+            understanding.take(entry)
+        });
+        assert_eq!(taken, 1);
+        gatherer.drain();
+        received_at = entry.received_at;
+    }
+    let place = Place {
+        position,
+        received_at,
+    };
+    let mut keep = Keep::default();
+    understanding.keep(place, &gatherer, &mut keep);
+    let rows: Rows = keep
+        .rows()
+        .0
+        .into_iter()
+        .map(|row| ((row.part, row.key), row.bytes))
+        .collect();
+    let saved = around.series_state.rows().expect("a snapshot");
+    let keys = |rows: &Rows| rows.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        keys(saved),
+        keys(&rows),
+        "the series' state has other rows than one pass up to {position}"
+    );
+    for (key, bytes) in saved {
+        assert!(
+            rows.get(key) == Some(bytes),
+            "the series' state at {position} is not that of one pass: {key:?}"
+        );
+    }
 }
 
 /// At most one open ticket per device and fault.

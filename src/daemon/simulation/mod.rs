@@ -14,6 +14,8 @@ mod judge;
 
 mod neighbours;
 
+mod people;
+
 mod process;
 
 mod publishers;

@@ -15,6 +15,7 @@ use super::series::ModelSeries;
 use super::snapshots::ModelSnapshots;
 use super::store::ModelStore;
 use crate::daemon::announce::World;
+use crate::daemon::handover::Room;
 use crate::daemon::snapshot::Limits;
 use crate::journal::Journal;
 use crate::journal::JournalOptions;
@@ -99,6 +100,18 @@ impl Neighbours {
     /// Entries of a batch at most, small enough that batches differ.
     pub(super) fn batch_entries(&mut self) -> usize {
         1 + self.chance.below(12)
+    }
+
+    /// How much may wait for the series: in half of the lives so little that the hand-over often breaks off.
+    pub(super) fn room(&mut self) -> Room {
+        if self.chance.percent(50) {
+            return Room::default();
+        }
+        Room {
+            batches: 1 + self.chance.below(4),
+            bytes: 400 + self.chance.below(8_000),
+            row_bytes: 400 + self.chance.below(4_000),
+        }
     }
 
     /// Few rows of a snapshot at once and little room for those that wait, so that everything waits for everything.

@@ -17,6 +17,7 @@ use std::task::Waker;
 
 use anyhow::Context as _;
 
+use super::judge;
 use super::neighbours::Neighbours;
 use super::series::ModelPause;
 use super::series::ModelSeries;
@@ -27,6 +28,7 @@ use crate::daemon::effects::point_of;
 use crate::daemon::feed;
 use crate::daemon::feed::Feed;
 use crate::daemon::feed::OutboxTask;
+use crate::daemon::handover::handover;
 use crate::daemon::recover;
 use crate::daemon::saver::Order;
 use crate::daemon::saver::Progress;
@@ -107,10 +109,12 @@ impl Process {
         // What the message says to do.
         let pipeline = pipeline.inspect_err(|_| around.state.lose())?;
         let records = announcement(handle, &pipeline, Neighbours::world())?;
+        judge::series_state(around);
         let saved = around.series_state.load();
         let saved = saved.map(Understanding::restored).transpose();
         let before = Position(handle.first().0.saturating_sub(1));
-        let feed = Feed::new(saved?, before, now);
+        let (giver, taker) = handover(around.room());
+        let feed = Feed::new(saved?, before, taker, now);
         handle.set_cursor(CONSUMER, feed.position())?;
         around.store.release_outbox(around.clock.wall());
         let options = WriterOptions {
@@ -120,7 +124,13 @@ impl Process {
         let pause = ModelPause(around.clock.clone());
         let writer = Writer::with_pause(around.series.clone(), options, pause);
         let process = Self {
-            stage: Stage::new(pipeline, around.store.position(), around.limits(), now),
+            stage: Stage::new(
+                pipeline,
+                around.store.position(),
+                giver,
+                around.limits(),
+                now,
+            ),
             orders: VecDeque::new(),
             saver: Saver::default(),
             progress: Progress::default(),
@@ -289,7 +299,8 @@ impl Process {
             return Ok(false);
         }
         let now = around.clock.monotonic_ms();
-        let task = self.feed.task(now, self.journal.handle().last());
+        let pipeline = self.stage.pipeline().position();
+        let task = self.feed.task(now, self.journal.handle().last(), pipeline);
         self.feed(task, around)?;
         Ok(task == feed::Task::Rest)
     }
@@ -331,19 +342,28 @@ impl Process {
                     self.write(Points::Journal(batch.through), batch.points);
                 }
             }
-            feed::Task::Save {
-                position,
-                received_at,
-            } => {
-                let rows = self.feed.rows()?;
+            feed::Task::Take => self.feed.take(now),
+            feed::Task::Save(place) => {
+                let (position, received_at) = (place.position, place.received_at);
+                assert!(
+                    position <= self.feed.position(),
+                    "the cursor passes points that are not written"
+                );
+                let (changed, removed) = self.feed.rows();
                 let file = &mut around.series_state;
-                let saved = file.write(position, received_at, &rows, &[]);
+                let saved = file.write(position, received_at, &changed, &removed);
+                judge::series_state(around);
                 let journal = self.journal.handle();
                 let noted = saved.and_then(|()| Ok(journal.set_cursor(CONSUMER, position)?));
                 if noted.is_ok() {
                     self.feed.saved(position);
                 }
                 self.feed.tried_to_save(now, now);
+            }
+            feed::Task::Restore => {
+                let saved = around.series_state.load();
+                let saved = saved.map(Understanding::restored).transpose()?;
+                self.feed.restored(saved);
             }
             feed::Task::Rest => {}
         }
@@ -404,7 +424,7 @@ impl Process {
                 task => {
                     self.feed(task, around)?;
                     // Saved, or refused by the disk.
-                    if matches!(task, feed::Task::Save { .. }) {
+                    if matches!(task, feed::Task::Save(_)) {
                         break;
                     }
                 }

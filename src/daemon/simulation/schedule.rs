@@ -2,6 +2,7 @@
 
 use super::judge;
 use super::neighbours::Neighbours;
+use super::people;
 use super::process::Process;
 use super::publishers::Publisher;
 use super::series::Mood;
@@ -11,8 +12,6 @@ use crate::journal::simulated::WriteFault;
 use crate::telemetry::Control;
 use crate::telemetry::RawMessage;
 use crate::telemetry::Record;
-use crate::telemetry::TicketAction;
-use crate::telemetry::Verdict;
 
 /// Rounds in which everything must have come to rest once all faults have ended: two minutes of backing off, with what was queued.
 const ROUNDS: usize = 400;
@@ -35,6 +34,8 @@ enum Act {
     Outbox,
     Tick,
     Person,
+    Registry,
+    Profiles,
     Pass,
     SetClock,
     BreakLine,
@@ -64,7 +65,7 @@ const USUAL: [(Act, usize); 10] = [
     (Act::Tick, 4),
     (Act::Person, 4),
 ];
-const TROUBLE: [(Act, usize); 14] = [
+const TROUBLE: [(Act, usize); 16] = [
     (Act::Pass, 9),
     (Act::SetClock, 1),
     (Act::BreakLine, 2),
@@ -79,6 +80,8 @@ const TROUBLE: [(Act, usize); 14] = [
     (Act::LoseSnapshot, 1),
     (Act::SeriesMood, 3),
     (Act::Repair, 2),
+    (Act::Registry, 1),
+    (Act::Profiles, 1),
 ];
 
 /// A run of one schedule.
@@ -181,7 +184,7 @@ impl Schedule {
                     self.step(act);
                 }
             }
-            Act::Person => self.person(),
+            Act::Person | Act::Registry | Act::Profiles => self.people(act),
             Act::Pass => {
                 let span = *self
                     .around
@@ -406,38 +409,25 @@ impl Schedule {
         }
     }
 
-    fn person(&mut self) {
-        self.acted += 1;
+    /// A person does something, of which the journal is told.
+    fn people(&mut self, act: Act) {
         let Some(process) = &mut self.process else {
+            self.acted += usize::from(act == Act::Person);
             return;
         };
-        let number = self.around.chance.below(100);
-        let Some(ticket) = self.around.store.ticket(number) else {
-            return;
-        };
-        let resolve = TicketAction::Resolve {
-            verdict: Verdict::ConfirmedFault,
-            parts: Vec::new(),
-            note: None,
-        };
-        let reopen = TicketAction::Reopen { reason: None };
-        let actions = [
-            TicketAction::Acknowledge,
-            TicketAction::Start,
-            resolve,
-            TicketAction::Close,
-            reopen,
-        ];
-        let action = self.around.chance.of(&actions).clone();
-        let control = Control::Ticket {
-            ticket: ticket.id.clone(),
-            action,
-            by: "technician-7".into(),
-            expected_version: Some(ticket.version),
-            key: Some(format!("k{}", self.acted).into()),
+        let record = match act {
+            Act::Registry => Some(people::registry(&mut self.around)),
+            Act::Profiles => Some(people::profiles()),
+            _ => {
+                self.acted += 1;
+                people::ticket(&mut self.around, self.acted)
+            }
         };
         // What a full journal refuses, the person is told.
-        process.append(vec![Record::Control(control)], |_| {}).ok();
+        let record = record.map(Record::Control).into_iter().collect::<Vec<_>>();
+        if !record.is_empty() {
+            process.append(record, |_| {}).ok();
+        }
     }
 
     /// Everyone works in turn until nothing is left to do.
