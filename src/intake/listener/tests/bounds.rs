@@ -35,7 +35,7 @@ async fn mqtt_3_is_read_no_further_than_its_bound_and_on_when_there_is_room() {
         peer.send(&publishes(4, qos, 1..=300)).await;
         peer.send(&PING).await;
         settle().await;
-        hall.journal.wait_for(256);
+        hall.journal.wait_for(256).await;
         peer.silence().await;
         assert_eq!(hall.journal.messages().len(), 256, "and no more");
         hall.journal.release();
@@ -52,7 +52,7 @@ async fn mqtt_3_is_read_no_further_than_its_bound_and_on_when_there_is_room() {
             .map(|id| ack(PUBACK, id))
             .collect();
         assert_eq!(answers, acks);
-        assert_eq!(hall.journal.wait_for(300).len(), 300);
+        assert_eq!(hall.journal.wait_for(300).await.len(), 300);
     }
 }
 
@@ -66,7 +66,7 @@ async fn mqtt_5_is_told_its_bound_and_closed_beyond_it() {
     assert!(receive_maximum, "256 is announced: {connack:?}");
     peer.send(&publishes(5, 1, 1..=256)).await;
     settle().await;
-    hall.journal.wait_for(256);
+    hall.journal.wait_for(256).await;
     peer.silence().await;
     peer.send(&publish(5, "t", b"one more", 1, 257)).await;
     let goodbye = peer.packet().await.expect("a DISCONNECT");
@@ -126,7 +126,7 @@ async fn all_together_wait_for_the_journal_within_a_byte_budget() {
         peers.push(peer);
     }
     // 4,096 / (700 + 1 + 256) are four.
-    hall.journal.wait_for(4);
+    hall.journal.wait_for(4).await;
     settle().await;
     assert_eq!(hall.journal.messages().len(), 4);
     assert_eq!(hall.house.status.snapshot().waiting_bytes, 4 * 957);

@@ -106,7 +106,7 @@ async fn what_is_against_the_protocol_ends_the_connection_and_nothing_else() {
                 assert_eq!(answer, None, "{what}");
             }
             assert_eq!(hall.closed("protocol"), 1, "{what}");
-            assert_eq!(hall.journal.wait_for(1), ["before=1"], "{what}");
+            assert_eq!(hall.journal.wait_for(1).await, ["before=1"], "{what}");
             healthy.send(&publish(version, "t", b"2", 1, 1)).await;
             healthy.expect(&[ack(0x40, 1)]).await;
         }

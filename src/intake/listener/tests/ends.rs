@@ -28,7 +28,7 @@ async fn a_client_that_goes_without_a_word_leaves_its_will() {
         peer.send(&publish(hello.version, "t", b"1", 0, 0)).await;
         drop(peer);
         settle().await;
-        assert_eq!(hall.journal.wait_for(2), ["t=1", "state=offline"]);
+        assert_eq!(hall.journal.wait_for(2).await, ["t=1", "state=offline"]);
         assert!(!hall.journal.messages()[1].retained);
         // It breaks the protocol.
         let hall = Hall::new();
@@ -36,7 +36,7 @@ async fn a_client_that_goes_without_a_word_leaves_its_will() {
         peer.enter(&hello).await;
         peer.send(&[0xD0, 0]).await;
         settle().await;
-        assert_eq!(hall.journal.wait_for(1), ["state=offline"]);
+        assert_eq!(hall.journal.wait_for(1).await, ["state=offline"]);
         // It says nothing any more.
         let hall = Hall::new();
         let mut peer = hall.dial();
@@ -44,7 +44,7 @@ async fn a_client_that_goes_without_a_word_leaves_its_will() {
         pass(Duration::from_millis(14_900)).await;
         assert!(hall.journal.story().is_empty(), "15 s are one and a half");
         pass(Duration::from_millis(200)).await;
-        assert_eq!(hall.journal.wait_for(1), ["state=offline"]);
+        assert_eq!(hall.journal.wait_for(1).await, ["state=offline"]);
         assert_eq!(hall.closed("keep_alive"), 1);
         if hello.version == 5 {
             assert_eq!(peer.packet().await.expect("a DISCONNECT")[2], 0x8D);
@@ -68,7 +68,7 @@ async fn a_client_that_says_goodbye_leaves_none_unless_it_asks() {
         peer.closed().await;
         settle().await;
         if leaves_will {
-            hall.journal.wait_for(1);
+            hall.journal.wait_for(1).await;
         }
         assert_eq!(!hall.journal.story().is_empty(), leaves_will, "{goodbye:?}");
         assert_eq!(hall.closed("disconnect"), 1);
@@ -100,7 +100,7 @@ async fn a_will_with_a_delay_waits_and_a_client_that_is_back_in_time_keeps_it() 
     drop(peer);
     settle().await;
     pass(Duration::from_secs(31)).await;
-    assert_eq!(hall.journal.wait_for(1), ["state=offline"]);
+    assert_eq!(hall.journal.wait_for(1).await, ["state=offline"]);
     settle().await;
     assert_eq!(hall.inside(), 0);
 }
@@ -119,7 +119,7 @@ async fn no_will_waits_longer_than_five_minutes() {
     pass(Duration::from_secs(299)).await;
     assert!(hall.journal.story().is_empty());
     pass(Duration::from_secs(2)).await;
-    assert_eq!(hall.journal.wait_for(1), ["state=offline"]);
+    assert_eq!(hall.journal.wait_for(1).await, ["state=offline"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +139,7 @@ async fn our_own_stop_leaves_no_will_but_those_that_were_due() {
     peer.enter(&WILL_V5).await;
     peer.send(&publish(5, "t", b"1", 1, 1)).await;
     settle().await;
-    hall.journal.wait_for(1);
+    hall.journal.wait_for(1).await;
     hall.stop();
     settle().await;
     peer.silence().await;
@@ -147,5 +147,5 @@ async fn our_own_stop_leaves_no_will_but_those_that_were_due() {
     hall.journal.release();
     peer.expect(&[ack(0x40, 1)]).await;
     assert_eq!(peer.packet().await.expect("a DISCONNECT")[2], 0x8B);
-    assert_eq!(hall.journal.wait_for(2), ["t=1", "state=gone"]);
+    assert_eq!(hall.journal.wait_for(2).await, ["t=1", "state=gone"]);
 }

@@ -39,7 +39,7 @@ async fn nothing_is_acknowledged_before_it_is_durable_and_then_in_order() {
         peer.send(&bytes).await;
         settle().await;
         assert_eq!(
-            hall.journal.wait_for(5),
+            hall.journal.wait_for(5).await,
             ["t=1", "t=2", "t=3", "t=4", "t=zero"]
         );
         // What needs no journal is answered at once, an acknowledgement is not.
@@ -94,7 +94,7 @@ async fn a_repetition_is_not_acknowledged_before_the_first_is_durable() {
     peer.enter(&Hello::new(4, "a")).await;
     peer.send(&publish(4, "t", b"x", 2, 7)).await;
     settle().await;
-    hall.journal.wait_for(1);
+    hall.journal.wait_for(1).await;
     peer.send(&publish_flags(4, "t", b"x", 0b1100, 7)).await;
     peer.silence().await;
     hall.journal.release();

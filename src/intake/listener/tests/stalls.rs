@@ -59,10 +59,10 @@ async fn what_failed_for_good_is_never_acknowledged() {
     peer.enter(&Hello::new(5, "a")).await;
     peer.send(&publish(5, "t", b"1", 1, 1)).await;
     settle().await;
-    hall.journal.wait_for(1);
+    hall.journal.wait_for(1).await;
     peer.send(&publish(5, "t", b"0", 0, 0)).await;
     settle().await;
-    hall.journal.wait_for(2);
+    hall.journal.wait_for(2).await;
     hall.journal.answer(Err(SinkError::Failed));
     let goodbye = peer.packet().await.expect("a DISCONNECT");
     assert_eq!((goodbye[0], goodbye[2]), (0xE0, 0x97));
@@ -93,7 +93,7 @@ async fn the_keep_alive_stands_still_while_we_do_not_read() {
         .collect();
     peer.send(&bytes).await;
     settle().await;
-    hall.journal.wait_for(256);
+    hall.journal.wait_for(256).await;
     pass(Duration::from_mins(10)).await;
     peer.silence().await;
     hall.journal.release();

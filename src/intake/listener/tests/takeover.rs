@@ -74,7 +74,7 @@ async fn the_new_one_is_not_let_in_while_the_will_of_the_old_waits_for_room() {
     old.enter(&hello).await;
     old.send(&publish(4, "t", &[b'x'; 300], 0, 0)).await;
     settle().await;
-    hall.journal.wait_for(1);
+    hall.journal.wait_for(1).await;
     let mut new = hall.dial();
     new.send(&hello.packet()).await;
     new.silence().await;
@@ -84,7 +84,7 @@ async fn the_new_one_is_not_let_in_while_the_will_of_the_old_waits_for_room() {
     hall.journal.hold();
     new.send(&publish(4, "t", &[b'x'; 300], 0, 0)).await;
     settle().await;
-    hall.journal.wait_for(3);
+    hall.journal.wait_for(3).await;
     let mut third = hall.dial();
     third.send(&hello.packet()).await;
     third.silence().await;
