@@ -136,19 +136,16 @@ pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Listing, JournalError>
             (Kind::Live | Kind::Sealed, _) => segments.push((first, kind)),
         }
     }
-    // The process ended while it was beginning a segment: no table is in it, and nothing of it was ever acknowledged.
-    let mut begun = None;
-    if let Some(&(first, Kind::Live)) = segments.last() {
-        let path = dir.join(segment::file_name(first, Kind::Live));
-        if disk.is_unborn(&path) {
-            segments.pop();
-            if segments.is_empty() {
-                begun = Some(first);
-            } else {
-                left.push(path);
-            }
-        }
-    }
+    // A process ended while it was beginning a segment: no table is in it, and nothing of it was ever acknowledged. One that was
+    // removed can be there again after a power cut, with others behind it.
+    let unborn = |(first, kind): &(Position, Kind)| {
+        *kind == Kind::Live && disk.is_unborn(&dir.join(segment::file_name(*first, *kind)))
+    };
+    let (mut nothing, segments): (Vec<_>, Vec<_>) = segments.into_iter().partition(unborn);
+    let newest = nothing.pop_if(|_| segments.is_empty());
+    let begun = newest.map(|(first, _)| first);
+    let path = |(first, kind): &(Position, Kind)| dir.join(segment::file_name(*first, *kind));
+    left.extend(nothing.iter().map(path));
     Ok(Listing {
         segments,
         left,
@@ -164,22 +161,28 @@ pub(super) fn survey(
     names: &[(Position, Kind)],
 ) -> Result<Catalog, JournalError> {
     let mut catalog = Catalog::default();
-    for (index, &(first, kind)) in names.iter().enumerate() {
-        let end = names.get(index + 1).map(|(next, _)| *next);
+    // From the newest on, since an empty one says nothing of where the one before it ends.
+    let mut end: Option<Position> = None;
+    for &(first, kind) in names.iter().rev() {
         let segment = survey_one(disk, dir, id, (first, kind), end)?;
-        if let Some(next) = end
-            && segment.end() < next
-        {
+        let Some(next) = end else {
+            end = Some(first);
+            catalog.insert(segment);
+            continue;
+        };
+        // The process ended between beginning it and writing to its successor.
+        if segment.count == 0 {
+            continue;
+        }
+        if segment.end() < next {
             return Err(JournalError::Hole {
                 dir: dir.to_owned(),
                 from: segment.end(),
                 to: Position(next.0 - 1),
             });
         }
-        // An empty one before another: the process ended between beginning it and writing to its successor.
-        if segment.count > 0 || end.is_none() {
-            catalog.insert(segment);
-        }
+        end = Some(first);
+        catalog.insert(segment);
     }
     Ok(catalog)
 }

@@ -148,11 +148,11 @@ impl Process {
             journal,
         };
         let announced = Arc::clone(&process.announced);
-        let taken = process.append(records, move |is_durable| {
+        let appended = process.append(records, move |is_durable| {
             announced.store(is_durable, Ordering::Release);
         });
         // What the message says to do.
-        taken.inspect_err(|_| around.max_bytes += MORE_BYTES)?;
+        appended.inspect_err(|_| around.max_bytes += MORE_BYTES)?;
         Ok(process)
     }
 

@@ -92,6 +92,23 @@ fn a_segment_that_was_just_being_begun_is_begun_again() {
     assert!(!next.exists());
 }
 
+/// What a process had begun and removed again can be there once more after a power cut, with others behind it.
+#[test]
+fn segments_without_a_table_say_nothing_of_where_others_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    append_many(&journal, 0..7);
+    journal.close();
+    let names = ["00000000000000000005.live", "00000000000000000008.live"];
+    for name in names {
+        fs::write(dir.path().join(name), "").unwrap();
+    }
+    let journal = open(dir.path());
+    assert_eq!(read_all(&journal).len(), 7);
+    assert_eq!(append(&journal, vec![message(7, 0)]), Ok(Position(8)));
+    assert!(names.iter().all(|name| !dir.path().join(name).exists()));
+}
+
 #[test]
 fn a_segment_that_was_being_begun_as_the_only_one_tells_where_to_go_on() {
     let dir = tempfile::tempdir().unwrap();

@@ -97,6 +97,10 @@ impl MemoryJournal {
     }
 
     /// Until so many messages are here. Whoever else has work to do does it meanwhile; in a paused runtime no time passes.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the time that a test may take is that of a clock on the wall"
+    )]
     pub(super) async fn wait_for(&self, count: usize) -> Vec<String> {
         let late = Instant::now() + SOON;
         loop {
