@@ -4,8 +4,8 @@
 
 use super::detector::{DetectOut, Detector};
 use super::device::Head;
-use super::devices::{Aside, Told};
 use super::event::DetectCommand;
+use super::packed::{Aside, Told};
 use crate::telemetry::{Control, DeviceAction, DeviceId, Timestamp};
 
 impl Detector {

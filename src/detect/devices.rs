@@ -12,6 +12,7 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 use super::device::{Device, Head};
+use super::packed::{Aside, DeviceCopy, Packed, Told};
 use super::plan::Plan;
 use super::snapshot::Front;
 use super::squeeze::Squeezer;
@@ -51,60 +52,6 @@ pub(super) struct Devices {
 enum Kept {
     Open(Box<Device>),
     Packed(Packed),
-}
-
-#[derive(Clone, Debug)]
-struct Packed {
-    plan: Option<Arc<Plan>>,
-    /// Its row, as it was when it was packed. Shared with a copy that is to be saved.
-    bytes: Arc<[u8]>,
-    due: Due,
-    mark: Mark,
-    frozen: bool,
-    source: SmolStr,
-    /// Its source is away as far as it knows.
-    away: bool,
-    /// Nothing comes due when its source is back, before it speaks.
-    quiet: bool,
-    /// What it does not know yet, in order.
-    asides: Vec<Aside>,
-}
-
-/// What happens to all devices of a source at once. A packed device is told when it is opened or saved: to open a large fleet for
-/// each reconnection would hold up everything else for seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Aside {
-    /// We went away, or its source did, at this moment of the journal.
-    Away(i64),
-    /// Its source is back.
-    Back(i64),
-}
-
-/// What became of an aside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
-    /// It must be told now.
-    Not,
-    /// It will be told later; nothing is due for it until it speaks.
-    Later,
-    /// It is no news to it.
-    Known,
-}
-
-/// Most that a packed device is left untold; with one more it is opened.
-const ASIDE_LIMIT: usize = 8;
-
-/// A device as it was at a moment, cheap to make: its row is worked out later, on any thread.
-#[derive(Clone, Debug)]
-pub struct DeviceCopy(Form);
-
-#[derive(Clone, Debug)]
-enum Form {
-    Row(Arc<[u8]>),
-    /// Of one that was packed and is to be told something first.
-    Untold(DeviceId, Box<Packed>),
-    /// Of one that stood open: its row before it is squeezed.
-    Content(Vec<u8>),
 }
 
 impl Default for Devices {
@@ -213,16 +160,7 @@ impl Devices {
         let Some(Kept::Packed(packed)) = self.by_id.get_mut(id) else {
             return Told::Not;
         };
-        let away = matches!(aside, Aside::Away(_));
-        if packed.away == away {
-            return Told::Known;
-        }
-        if packed.asides.len() >= ASIDE_LIMIT || !(away || packed.quiet) {
-            return Told::Not;
-        }
-        packed.away = away;
-        packed.asides.push(aside);
-        Told::Later
+        packed.set_aside(aside)
     }
 
     /// The devices of whose head this is true, in order; none is opened.
@@ -232,9 +170,7 @@ impl Devices {
             .iter()
             .filter(|(_, kept)| match kept {
                 Kept::Open(device) => wanted(&device.head),
-                Kept::Packed(packed) => {
-                    Device::peek(&packed.bytes, squeezer).is_some_and(|front| wanted(&front.head))
-                }
+                Kept::Packed(packed) => packed.is(&wanted, squeezer),
             })
             .map(|(id, _)| id.clone())
             .collect()
@@ -263,17 +199,7 @@ impl Devices {
         front: &Front,
     ) {
         self.remove(&id);
-        let packed = Packed {
-            plan,
-            bytes: row.into(),
-            due: Due::default(),
-            mark: Mark::default(),
-            frozen: front.head.frozen,
-            source: front.head.source.clone(),
-            away: front.head.is_away(),
-            quiet: front.quiet,
-            asides: Vec::new(),
-        };
+        let packed = Packed::of_row(plan, row, front);
         self.by_id.insert(id, Kept::Packed(packed));
     }
 
@@ -405,73 +331,11 @@ impl Swept for Devices {
     }
 
     fn copy_marked(&mut self, id: &DeviceId, marked: Marked) -> Option<DeviceCopy> {
-        let form = match self.by_id.get_mut(id)? {
+        match self.by_id.get_mut(id)? {
             Kept::Open(device) => marked
                 .take(&mut device.mark)
-                .then(|| Form::Content(device.content())),
-            Kept::Packed(packed) => marked.take(&mut packed.mark).then(|| {
-                if packed.asides.is_empty() {
-                    Form::Row(Arc::clone(&packed.bytes))
-                } else {
-                    Form::Untold(id.clone(), Box::new(packed.clone()))
-                }
-            }),
-        };
-        form.map(DeviceCopy)
-    }
-}
-
-impl DeviceCopy {
-    /// The device's row, as it is saved; `None` when there is no memory to squeeze it.
-    #[must_use]
-    pub fn row(self, squeezer: &mut Squeezer) -> Option<Vec<u8>> {
-        match self.0 {
-            Form::Row(row) => Some(row.to_vec()),
-            Form::Untold(id, packed) => packed.unpack(&id, squeezer).0.save(squeezer),
-            Form::Content(content) => Device::row_of(&content, squeezer),
+                .then(|| DeviceCopy::of(device)),
+            Kept::Packed(packed) => marked.take(&mut packed.mark).then(|| packed.copy(id)),
         }
-    }
-
-    /// Bytes that it takes, about.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        match &self.0 {
-            Form::Row(row) => row.len(),
-            Form::Untold(_, packed) => packed.bytes.len(),
-            Form::Content(content) => content.len(),
-        }
-    }
-}
-
-impl Packed {
-    /// The device in few bytes; `None` when there is no memory for it.
-    fn of(device: &Device, squeezer: &mut Squeezer) -> Option<Self> {
-        Some(Self {
-            plan: device.plan.clone(),
-            bytes: device.save(squeezer)?.into(),
-            due: device.due,
-            mark: device.mark,
-            frozen: device.head.frozen,
-            source: device.head.source.clone(),
-            away: device.head.is_away(),
-            quiet: device.is_quiet(),
-            asides: Vec::new(),
-        })
-    }
-
-    /// The device again; a fresh one and `false` when the bytes cannot be read.
-    fn unpack(&self, id: &DeviceId, squeezer: &mut Squeezer) -> (Device, bool) {
-        let read = Device::unpack(id.clone(), &self.bytes, self.plan.clone(), squeezer);
-        let whole = read.is_some();
-        let mut device = read.unwrap_or_else(|| Device::new(id.clone(), "", self.plan.clone()));
-        device.due = self.due;
-        device.mark = self.mark;
-        for aside in &self.asides {
-            match aside {
-                Aside::Away(at) => device.blind_from(*at),
-                Aside::Back(at) => device.source_up(*at),
-            }
-        }
-        (device, whole)
     }
 }

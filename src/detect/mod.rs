@@ -42,6 +42,8 @@ mod held;
 
 mod node;
 
+mod packed;
+
 mod plan;
 
 mod publish;
@@ -75,9 +77,9 @@ mod zones;
 pub use blind::{Blind, Learning};
 pub(crate) use detector::panic_text;
 pub use detector::{DetectOut, Detector, Standings};
-pub use devices::DeviceCopy;
 pub use distance::{HoldView, OwnNormal, StageView, TermView};
 pub use event::{DerivedValue, DetectCommand, Evidence, FaultEvent, FaultEventKind};
+pub use packed::DeviceCopy;
 pub use snapshot::RestoreError;
 pub use squeeze::Squeezer;
 pub use view::{DeriveView, DeviceView, FaultStanding, FaultState, FaultView, SignalView};

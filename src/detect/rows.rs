@@ -5,7 +5,7 @@
 
 use super::detector::{Detector, GATEWAY};
 use super::device::Device;
-use super::devices::DeviceCopy;
+use super::packed::DeviceCopy;
 use super::slots::Layout;
 use super::snapshot::{RestoreError, Row};
 use super::squeeze::Squeezer;
