@@ -104,13 +104,13 @@ impl MemoryJournal {
     pub(super) async fn wait_for(&self, count: usize) -> Vec<String> {
         let late = Instant::now() + SOON;
         loop {
-            let story = self.story();
             if self.messages().len() >= count {
-                return story;
+                return self.story();
             }
             assert!(
                 Instant::now() < late,
-                "waited in vain for {count} messages: {story:?}"
+                "waited in vain for {count} messages: {:?}",
+                self.story()
             );
             tokio::task::yield_now().await;
         }
