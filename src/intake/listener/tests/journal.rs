@@ -57,8 +57,9 @@ impl MemoryJournal {
 
     /// Says of everything that it is durable, and goes on so.
     pub(super) fn release(&self) {
-        self.answer(Ok(()));
+        // First: what comes in upon the answers is answered too.
         self.state.lock().unwrap().holds = false;
+        self.answer(Ok(()));
     }
 
     /// Answers what it holds, and holds on.
