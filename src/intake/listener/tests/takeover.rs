@@ -80,6 +80,8 @@ async fn the_new_one_is_not_let_in_while_the_will_of_the_old_waits_for_room() {
     new.silence().await;
     hall.journal.release();
     assert_eq!(new.packet().await.expect("a CONNACK")[3], 0);
+    // The will is with the journal before that holds anything back again.
+    hall.journal.wait_for(2).await;
     // Not for ever: then the newcomer is told to come again.
     hall.journal.hold();
     new.send(&publish(4, "t", &[b'x'; 300], 0, 0)).await;
