@@ -39,8 +39,9 @@ const ATTACHED: &str = "foremend_series_attached";
 const DECODED: &str = "foremend_series_messages_decoded_total";
 /// An outage of a minute makes the writer wait up to a minute.
 const LATER: Duration = Duration::from_mins(5);
-/// What the backlog may cost in memory: the caches of journal and store, batches under way, and the devices themselves.
-const GROWTH_KIB: u64 = 128 * 1024;
+/// What the backlog may cost in memory: the caches of journal and store, batches under way, what was handed to the series before
+/// they fell behind (32 MiB), and the devices themselves.
+const GROWTH_KIB: u64 = 192 * 1024;
 
 fn port(daemon: &Daemon) -> u16 {
     let address = daemon.mqtt.as_deref().expect("a listener");
