@@ -1,26 +1,21 @@
-//! One device: its records in order of its own time, and what comes due between them.
+//! One device: what is remembered of it, and its messages in order of its own time.
 //!
-//! Leaves judgement to `fault` and telling to `publish`. Invariant: a moment that comes due is looked at once, at its own time,
-//! and never inside a blind span; a record below the newest one moves only what it alone feeds.
+//! Leaves a message's records to `record`, what comes due between them to `timing`, judgement to `look` and telling to `publish`.
+//! Invariant: a moment that comes due is looked at once, at its own time, and never inside a blind span.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::body::{Body, NEVER, Pass};
+use super::body::{Body, NEVER};
 use super::detector::DetectOut;
 use super::devices::Due;
-use super::event::DerivedValue;
 use super::plan::Plan;
 use super::slots::Slot;
 use super::zones::Zones;
-use super::{derive, fault, node, session, windowed};
-use crate::profile::{DeriveIdx, Per, SessionIdx, SignalIdx, Step};
 use crate::sweep::Mark;
-use crate::telemetry::{
-    DeviceId, Identity, MINUTE_MS, Scalar, Telemetry, TelemetryRecord, Timestamp,
-};
+use crate::telemetry::{DeviceId, Identity, MINUTE_MS, Telemetry};
 
 /// A message that lags more than this is old news (DESIGN section 6).
 const LAG_MS: i64 = 2 * MINUTE_MS;
@@ -246,250 +241,7 @@ impl Device {
         self.publish(true, around);
     }
 
-    /// Takes a record.
-    pub(super) fn record(&mut self, record: &TelemetryRecord, late: bool, around: &mut Around<'_>) {
-        let Some(plan) = self.plan.clone() else {
-            return;
-        };
-        if self.head.frozen {
-            return;
-        }
-        let t = record.event_time.ms();
-        if record.time_unknown {
-            self.head.unsettled = true;
-            for (signal, value) in readings(&plan, record) {
-                if let Some(state) = self.body.signals.get_mut(signal) {
-                    state.take_untimed(&value);
-                }
-            }
-            return;
-        }
-        if self.head.first_seen == NEVER {
-            self.head.first_seen = t;
-            self.body.first_seen = t;
-        }
-        let mut pass = Pass::for_plan(&plan);
-        pass.late = late;
-        pass.whole = false;
-        pass.past = t < self.head.clock;
-        if !pass.past {
-            self.advance(&plan, t, late, around);
-            self.turn_day(&plan, t, late, around);
-            self.head.anchor_t = t;
-            self.head.anchor_j = around.now;
-        }
-        pass.t = t;
-        self.take(&plan, record, &mut pass, around);
-        if pass.past && pass.touched.is_empty() && pass.event.is_none() {
-            return;
-        }
-        pass.late |= pass.past;
-        self.look(&plan, &mut pass, around);
-    }
-
-    /// A whole session ended at `t` and its derives gave these values: what a case of a profile says instead of samples.
-    pub(super) fn ended(
-        &mut self,
-        t: i64,
-        session: SessionIdx,
-        derives: &[(DeriveIdx, f64)],
-        around: &mut Around<'_>,
-    ) {
-        let Some(plan) = self.plan.clone() else {
-            return;
-        };
-        self.touch(around.now);
-        if self.head.first_seen == NEVER {
-            self.head.first_seen = t;
-            self.body.first_seen = t;
-        }
-        let t = t.max(self.head.clock);
-        self.advance(&plan, t, false, around);
-        self.turn_day(&plan, t, false, around);
-        self.head.anchor_t = t;
-        self.head.anchor_j = around.now;
-        let mut pass = Pass::for_plan(&plan);
-        pass.t = t;
-        pass.ended.set(session);
-        pass.forced = derives.to_vec();
-        self.look(&plan, &mut pass, around);
-    }
-
-    /// Takes the readings and the occurrence of a record, each by its own place in time.
-    pub(super) fn take(
-        &mut self,
-        plan: &Plan,
-        record: &TelemetryRecord,
-        pass: &mut Pass,
-        around: &Around<'_>,
-    ) {
-        for (signal, value) in readings(plan, record) {
-            let Some(state) = self.body.signals.get_mut(signal) else {
-                continue;
-            };
-            if pass.t >= state.at {
-                state.take(&value, pass.t);
-                pass.touched.set(signal);
-            } else if let crate::profile::SignalValue::Value(value) = value {
-                self.late_reading(plan, signal, pass.t, value, around.zones);
-            }
-        }
-        let Some(event) = record.event.as_deref().and_then(|name| plan.event_at(name)) else {
-            return;
-        };
-        let Some(state) = self.body.events.get_mut(event) else {
-            return;
-        };
-        if pass.t >= state.at {
-            state.at = pass.t;
-            pass.event = Some(event);
-        } else {
-            let day = around.zones.day(&self.head.identity, pass.t);
-            for (at, node) in plan.program.nodes.iter().enumerate() {
-                if matches!(&node.kind, crate::profile::NodeKind::CountEvent { event: of, .. } if *of == event)
-                {
-                    windowed::late(plan, &mut self.body, at, pass.t, day, 1.0);
-                }
-            }
-        }
-    }
-
-    /// A reading older than the signal's newest one: only into windows that are still open.
-    pub(super) fn late_reading(
-        &mut self,
-        plan: &Plan,
-        signal: SignalIdx,
-        t: i64,
-        value: f64,
-        zones: &Zones,
-    ) {
-        let day = zones.day(&self.head.identity, t);
-        for (at, node) in plan.program.nodes.iter().enumerate() {
-            if let crate::profile::NodeKind::Window { input, .. } = &node.kind
-                && *input == crate::profile::Num::Signal(signal)
-            {
-                windowed::late(plan, &mut self.body, at, t, day, value);
-            }
-        }
-    }
-
-    /// Closes the local day that a moment lies behind.
-    pub(super) fn turn_day(&mut self, plan: &Plan, t: i64, late: bool, around: &mut Around<'_>) {
-        if !plan.has_day {
-            return;
-        }
-        let day = around.zones.day(&self.head.identity, t);
-        if self.head.day.is_some_and(|current| day > current) {
-            let mut pass = Pass::for_plan(plan);
-            pass.t = t;
-            pass.late = late;
-            pass.day_ends = true;
-            self.look(plan, &mut pass, around);
-        }
-        if self.head.day.is_none_or(|current| day > current) {
-            self.head.day = Some(day);
-        }
-    }
-
-    /// One look at everything.
-    pub(super) fn look(&mut self, plan: &Plan, pass: &mut Pass, around: &mut Around<'_>) {
-        self.ahead = Ahead::Unknown;
-        pass.j = around.now;
-        if !pass.past {
-            pass.whole |= std::mem::take(&mut self.head.unsettled);
-        }
-        pass.run = pass.t - self.head.blind_total;
-        pass.muted = self.head.muted.is_some() || self.head.blind.is_some_and(|blind| !blind.up);
-        pass.day = if pass.past && plan.has_day {
-            around.zones.day(&self.head.identity, pass.t)
-        } else {
-            self.head.day.unwrap_or(0)
-        };
-        if !pass.past {
-            self.head.clock = self.head.clock.max(pass.t);
-        }
-        // A fault that rises may be a sign of another: then once more, at most once for each fault.
-        for _ in 0..=plan.program.faults.len() {
-            for step in &plan.program.steps {
-                match *step {
-                    Step::Node(at) => node::step(plan, &mut self.body, pass, at),
-                    Step::Session(at) => {
-                        if session::step(plan, &mut self.body, pass, at) {
-                            pass.ended.set(at);
-                        }
-                    }
-                    Step::Derive(at) => self.derive(plan, pass, at, around),
-                }
-            }
-            let mut changed = false;
-            for at in &plan.order {
-                changed |= fault::step(plan, &mut self.body, pass, *at);
-            }
-            for state in &mut self.body.sessions {
-                self.head.unsettled |= state.settle(pass.t);
-            }
-            self.head.unsettled |= changed;
-            if !(changed && plan.reads_faults) {
-                break;
-            }
-            pass.settle();
-        }
-        self.publish(!around.deferring, around);
-    }
-
-    pub(super) fn derive(
-        &mut self,
-        plan: &Plan,
-        pass: &mut Pass,
-        at: usize,
-        around: &mut Around<'_>,
-    ) {
-        let Some(given) = derive::step(plan, &mut self.body, pass, at) else {
-            return;
-        };
-        pass.valued.set(at);
-        let Some(rule) = plan.program.derives.get(at) else {
-            return;
-        };
-        let time = match rule.per {
-            Per::Sample => None,
-            Per::Session(_) => Some(pass.t),
-            Per::Day => Some(around.zones.day_end(&self.head.identity, pass.day)),
-        };
-        let told = [
-            time.map(|time| (rule.name.clone(), time, given.value)),
-            given
-                .frozen
-                .map(|frozen| (format!("{}.baseline", rule.name).into(), pass.t, frozen)),
-        ];
-        for (name, time, value) in told.into_iter().flatten() {
-            around.out.derived.push(DerivedValue {
-                device: self.id.clone(),
-                name,
-                mode: given.mode,
-                at: Timestamp::from_ms(time),
-                value: rule.unit.from_base(value),
-            });
-        }
-    }
-
     pub(super) fn touch(&mut self, now: i64) {
         self.head.touched = self.head.touched.max(now);
     }
-}
-
-/// The readings of a record, by signal.
-fn readings<'a>(
-    plan: &'a Plan,
-    record: &'a TelemetryRecord,
-) -> impl Iterator<Item = (SignalIdx, crate::profile::SignalValue)> + 'a {
-    record.readings.iter().flat_map(move |reading| {
-        let value: &Scalar = &reading.value;
-        plan.signals_at(&reading.path)
-            .iter()
-            .filter_map(move |signal| {
-                let rule = plan.program.signals.get(*signal)?;
-                Some((*signal, rule.read(value)))
-            })
-    })
 }

@@ -40,6 +40,8 @@ mod fault;
 
 mod held;
 
+mod look;
+
 mod node;
 
 mod packed;
@@ -49,6 +51,8 @@ mod plan;
 mod publish;
 
 mod reads;
+
+mod record;
 
 mod rows;
 

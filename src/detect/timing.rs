@@ -1,6 +1,6 @@
 //! What comes due: between two records by the device's own time, after the newest one by the journal's.
 //!
-//! Leaves the look itself to `device`. Invariant: nothing comes due inside a blind span, and nothing from receipt while the device
+//! Leaves the look itself to `look`. Invariant: nothing comes due inside a blind span, and nothing from receipt while the device
 //! is catching up.
 
 use std::sync::Arc;

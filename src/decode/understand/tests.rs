@@ -9,14 +9,33 @@ const NOW: Timestamp = Timestamp::from_ms(1_772_347_269_000);
 const OFFSET_S: i32 = 8 * 3_600;
 
 fn profiles() -> Profiles {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/device-profiles/");
-    let read = |name: &str| ProfileText {
+    let text = |name: &str, text: &str| ProfileText {
         name: name.to_owned(),
-        text: std::fs::read_to_string(format!("{folder}{name}")).expect("a file"),
+        text: text.to_owned(),
     };
-    let words =
-        ["actions", "causes", "guides", "messages"].map(|list| read(&format!("words/{list}.toml")));
-    Profiles::compile(&[read("ts-flash5.toml")], &words).expect("no mistakes")
+    let words = [
+        text(
+            "words/actions.toml",
+            include_str!("../../../device-profiles/words/actions.toml"),
+        ),
+        text(
+            "words/causes.toml",
+            include_str!("../../../device-profiles/words/causes.toml"),
+        ),
+        text(
+            "words/guides.toml",
+            include_str!("../../../device-profiles/words/guides.toml"),
+        ),
+        text(
+            "words/messages.toml",
+            include_str!("../../../device-profiles/words/messages.toml"),
+        ),
+    ];
+    let profile = text(
+        "ts-flash5.toml",
+        include_str!("../../../device-profiles/ts-flash5.toml"),
+    );
+    Profiles::compile(&[profile], &words).expect("no mistakes")
 }
 
 fn message(topic: &str, payload: &str) -> RawMessage {
