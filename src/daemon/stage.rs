@@ -120,12 +120,16 @@ impl Stage {
         match (self.phase, self.place()) {
             (Phase::Stepped, Some(place)) if self.must_commit(now) => Task::Commit(place),
             (Phase::Stepped | Phase::Committed, Some(place)) => Task::Tell(place.position),
-            (Phase::Ready, _) | (_, None) => self.save_or_read(durable),
+            (Phase::Ready, _) | (_, None) => self.save_or_read(now, durable),
         }
     }
 
-    fn save_or_read(&self, durable: Position) -> Task {
+    fn save_or_read(&mut self, now: i64, durable: Position) -> Task {
         let read = self.read_on(durable);
+        // Also when nothing comes any more: a full journal may wait for nothing but this.
+        if read == Task::Rest {
+            self.want_due_snapshot(now);
+        }
         match (self.snapshots.phase(), self.place()) {
             // The store's position first: a state that is ahead of it says at the next start that effects are missing.
             (SnapshotPhase::Wanted, Some(place)) if self.committed < place.position => {
@@ -196,10 +200,14 @@ impl Stage {
     /// Everyone was told; hands over the effects of the batch.
     pub(super) fn told(&mut self, now: i64) -> Effects {
         self.phase = Phase::Ready;
+        self.want_due_snapshot(now);
+        std::mem::take(&mut self.effects)
+    }
+
+    fn want_due_snapshot(&mut self, now: i64) {
         if self.snapshots.is_due(now, self.pipeline.position()) {
             self.want_snapshot(now);
         }
-        std::mem::take(&mut self.effects)
     }
 
     /// A snapshot is to be written next, if anything is new since the last one and none is under way.
@@ -316,5 +324,43 @@ impl Stage {
             position: self.pipeline.position(),
             received_at,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::handover::Room;
+    use super::super::handover::handover;
+    use super::super::snapshot::SNAPSHOT_EVERY_MS;
+    use super::*;
+    use crate::telemetry::Record;
+
+    #[test]
+    fn a_snapshot_that_is_due_needs_no_further_entry() {
+        // A full journal that keeps everything for the state on disk takes none until that state is newer.
+        let (giver, _series) = handover(Room::default());
+        let mut stage = Stage::new(Pipeline::new(), Position(0), giver, Limits::default(), 0);
+        let last = Position(1);
+        let place = Place {
+            position: last,
+            received_at: Timestamp::from_ms(0),
+        };
+        stage.step(
+            &[Entry {
+                position: last,
+                received_at: place.received_at,
+                record: Record::Tick,
+            }],
+            0,
+        );
+        assert_eq!(stage.task(0, last), Task::Tell(last));
+        drop(stage.told(0));
+        assert_eq!(stage.task(SNAPSHOT_EVERY_MS - 1, last), Task::Rest);
+        assert_eq!(
+            stage.task(SNAPSHOT_EVERY_MS, last),
+            Task::CommitPlace(place)
+        );
+        stage.committed(place, SNAPSHOT_EVERY_MS);
+        assert_eq!(stage.task(SNAPSHOT_EVERY_MS, last), Task::Begin(place));
     }
 }

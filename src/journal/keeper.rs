@@ -86,7 +86,7 @@ impl Shared {
     }
 
     /// Removes what may go, then says what there is room for. One at a time, so that the later answer is the newer one.
-    fn make_room(&self) {
+    pub(super) fn make_room(&self) {
         let _one_at_a_time = lock(&self.keeper.retaining);
         self.retain();
         let max = self.options.max_bytes;

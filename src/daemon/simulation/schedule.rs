@@ -399,8 +399,8 @@ impl Schedule {
                 broken.push(index);
             }
         }
+        // The journal refused what came over it: a later message must not overtake, so it begins anew, as the source does.
         for index in broken {
-            self.act(Act::Intake);
             self.story.push(format!("line {index} has to end"));
             if let Some(process) = &mut self.process {
                 process.lines[index].disconnect();
@@ -462,7 +462,11 @@ impl Schedule {
                 return;
             }
         }
-        panic!("it does not come to rest within {ROUNDS} rounds");
+        let journal = self
+            .process
+            .as_ref()
+            .map(|process| process.journal().stats());
+        panic!("it does not come to rest within {ROUNDS} rounds; the journal: {journal:?}");
     }
 
     fn is_at_rest(&self) -> bool {

@@ -84,8 +84,13 @@ impl SteppedJournal {
         &self.journal
     }
 
-    /// One step of the writer. The pause after a failure, if it failed.
+    /// One step of the writer, after what the housekeeper was called for, but for sealing: the model has no packed files. The
+    /// pause after a failure, if it failed.
     pub(crate) fn step(&mut self) -> Result<(), std::time::Duration> {
+        let shared = &self.journal.running.shared;
+        if std::mem::take(&mut lock(&shared.keeper.call).wanted) {
+            shared.make_room();
+        }
         match self.writer.step() {
             Step::Written { .. } | Step::Idle => Ok(()),
             Step::Refused { pause, .. } => Err(pause),
