@@ -253,11 +253,21 @@ impl Cursors {
 
     /// Up to which position everything may be removed, and who holds what comes after. `None`: nobody holds anything.
     pub(super) fn hold(&self) -> Option<(Position, Holder)> {
+        self.hold_for(self.bases.first())
+    }
+
+    /// The same with the newest saved state alone, for a journal that has no room for anything: not even a tick, so that no
+    /// newer state could ever take the older one's place.
+    pub(super) fn hold_in_need(&self) -> Option<(Position, Holder)> {
+        self.hold_for(self.bases.last())
+    }
+
+    fn hold_for(&self, base: Option<&Position>) -> Option<(Position, Holder)> {
         let consumers = self
             .consumers
             .iter()
             .map(|(consumer, position)| (*position, Holder::Consumer(consumer.clone())));
-        let base = self.bases.first().map(|base| (*base, Holder::Base));
+        let base = base.map(|base| (*base, Holder::Base));
         consumers.chain(base).min_by_key(|(position, _)| *position)
     }
 

@@ -91,13 +91,7 @@ impl Shared {
         self.retain();
         let max = self.options.max_bytes;
         let bytes = self.files.catalog().bytes();
-        let space = if bytes < max {
-            Space::Everything
-        } else if bytes - max < max / RESERVE_PART {
-            Space::ControlsOnly
-        } else {
-            Space::Nothing
-        };
+        let space = self.space(bytes);
         self.tell_held();
         let before = self.queue.set_space(space);
         if before == space {
@@ -122,6 +116,18 @@ impl Shared {
                     "the journal has reached its byte budget and may remove nothing: no message is acknowledged until there is space"
                 );
             }
+        }
+    }
+
+    /// What there is room for when the files have so many bytes.
+    fn space(&self, bytes: u64) -> Space {
+        let max = self.options.max_bytes;
+        if bytes < max {
+            Space::Everything
+        } else if bytes - max < max / RESERVE_PART {
+            Space::ControlsOnly
+        } else {
+            Space::Nothing
         }
     }
 
@@ -202,7 +208,14 @@ impl Shared {
 
     /// The oldest segment, if it may and should go.
     fn removable(&self) -> Option<Segment> {
-        let hold = lock(&self.cursors).hold();
+        let in_need = self.space(self.files.catalog().bytes()) == Space::Nothing;
+        let cursors = lock(&self.cursors);
+        let hold = if in_need {
+            cursors.hold_in_need()
+        } else {
+            cursors.hold()
+        };
+        drop(cursors);
         let catalog = self.files.catalog();
         let oldest = catalog.iter().next()?;
         let free = hold.is_none_or(|(position, _)| oldest.last() <= position);

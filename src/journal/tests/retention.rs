@@ -221,6 +221,32 @@ fn a_full_journal_still_takes_controls_and_ticks_within_its_reserve() {
 }
 
 #[test]
+fn the_older_saved_state_gives_way_when_there_is_no_room_even_for_a_tick() {
+    let tick = || vec![crate::telemetry::Record::Tick];
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path(), small_budget(&TestClock::new())).unwrap();
+    journal.set_base(Position(0)).unwrap();
+    let mut number = 0;
+    while append(&journal, noise(number)).is_ok() {
+        number += 1;
+    }
+    journal.set_base(journal.last()).unwrap();
+    journal.tidy();
+    assert_eq!(journal.first(), Position(1), "there is the reserve yet");
+    let mut ticks = 0;
+    while journal.first() == Position(1) {
+        append(&journal, tick()).expect("there is room for a tick");
+        ticks += 1;
+        assert!(ticks < 10_000, "the reserve has a bound");
+    }
+    // Without that no state newer than these two could ever be saved: it takes an entry.
+    let last = append(&journal, tick()).expect("there is room for a tick");
+    journal.set_base(last).unwrap();
+    journal.tidy();
+    assert!(append(&journal, noise(number)).is_ok());
+}
+
+#[test]
 fn closing_ends_the_wait_for_space() {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(dir.path(), small_budget(&TestClock::new())).unwrap();
