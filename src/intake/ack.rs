@@ -4,10 +4,13 @@
 //! Packet ids begin anew with each connection. One sent late, on the next connection, would make the broker discard a message
 //! that nobody has read. Each connection has a generation; a handle of an earlier one is dropped and counted.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::Notify;
 
@@ -39,9 +42,16 @@ impl Acks for Requests {
     }
 }
 
+/// Acknowledgements that may wait for room in the connection's queue, four bytes each. Only a broker that sends more than the receive
+/// maximum makes any wait (mosquitto 2.0.11 does, while it empties a long queue): the client reads up to nine packets for each
+/// acknowledgement that it writes. When it is full, the connection is given up; what was not acknowledged comes again.
+const WAITING_LIMIT: usize = 1 << 20;
+
 /// The way of acknowledgements to the connection that is open now, if one is.
 pub(super) struct AckLane {
     open: Mutex<Open>,
+    /// Some wait for room, as far as whoever does not hold the lock may know.
+    is_waiting: AtomicBool,
     troubled: Notify,
     status: Arc<SourceStatus>,
 }
@@ -50,6 +60,8 @@ pub(super) struct AckLane {
 struct Open {
     generation: u64,
     requests: Option<Box<dyn Acks>>,
+    /// Packet ids and qualities of service of what found no room yet, in order.
+    waiting: VecDeque<(u16, u8)>,
     trouble: Option<Trouble>,
 }
 
@@ -58,7 +70,7 @@ struct Open {
 pub(super) enum Trouble {
     /// The journal refused messages of it.
     Journal(SinkError),
-    /// An acknowledgement found no room.
+    /// An acknowledgement found no room, and too many wait for it already.
     Stuck,
 }
 
@@ -67,6 +79,7 @@ impl AckLane {
     pub(super) fn new(status: Arc<SourceStatus>) -> Self {
         Self {
             open: Mutex::default(),
+            is_waiting: AtomicBool::new(false),
             troubled: Notify::new(),
             status,
         }
@@ -74,16 +87,26 @@ impl AckLane {
 
     /// From here on acknowledgements of this generation are sent, and all others dropped.
     pub(super) fn open(&self, generation: u64, requests: impl Acks + 'static) {
-        *self.lock() = Open {
+        let mut open = self.lock();
+        self.forget_waiting(&mut open);
+        *open = Open {
             generation,
             requests: Some(Box::new(requests)),
-            trouble: None,
+            ..Open::default()
         };
     }
 
     /// The connection is gone: what comes now is late.
     pub(super) fn close(&self) {
-        self.lock().requests = None;
+        let mut open = self.lock();
+        open.requests = None;
+        self.forget_waiting(&mut open);
+    }
+
+    fn forget_waiting(&self, open: &mut Open) {
+        let late = std::mem::take(&mut open.waiting).len();
+        self.is_waiting.store(false, Ordering::Release);
+        add(&self.status.stale_acks, late as u64);
     }
 
     /// Whether messages of this generation may still be kept: false once the journal refused one of them, because a
@@ -93,32 +116,56 @@ impl AckLane {
         open.generation != generation || open.trouble.is_none()
     }
 
-    /// Sends acknowledgements, in the order given.
+    /// Sends acknowledgements, in the order given; what finds no room waits for [`Self::send_on`].
     pub(super) fn acknowledge(&self, handles: &[AckHandle]) {
-        let mut open = self.lock();
-        let (mut acked, mut stale, mut stuck) = (0, 0, false);
+        let mut guard = self.lock();
+        let open = &mut *guard;
+        let (mut acked, mut stale) = (0, 0);
         for handle in handles {
             match &open.requests {
                 Some(requests) if handle.generation == open.generation => {
-                    // Full only with a broker that sends more than the receive maximum (mosquitto 2.0.11 does while it empties
-                    // a queue of more than 65,000): the client reads up to nine packets for each acknowledgement it
-                    // writes. A new connection is then the only way not to lose the acknowledgement for good.
-                    if requests.try_ack(handle.pkid, handle.qos) {
+                    // None overtakes those that wait.
+                    if open.waiting.is_empty() && requests.try_ack(handle.pkid, handle.qos) {
                         acked += 1;
+                    } else if open.waiting.len() < WAITING_LIMIT {
+                        open.waiting.push_back((handle.pkid, handle.qos));
+                        self.is_waiting.store(true, Ordering::Release);
                     } else {
-                        stuck = true;
+                        open.trouble = Some(Trouble::Stuck);
+                        self.troubled.notify_one();
                     }
                 }
                 _ => stale += 1,
             }
         }
-        if stuck {
-            open.trouble = Some(Trouble::Stuck);
-            self.troubled.notify_one();
-        }
-        drop(open);
+        drop(guard);
         add(&self.status.acked, acked);
         add(&self.status.stale_acks, stale);
+    }
+
+    /// Sends what waits, as far as there is room by now. To be called whenever the connection may have written something.
+    pub(super) fn send_on(&self) {
+        if !self.is_waiting() {
+            return;
+        }
+        let mut guard = self.lock();
+        let open = &mut *guard;
+        let mut acked = 0;
+        while let (Some(requests), Some((pkid, qos))) = (&open.requests, open.waiting.front())
+            && requests.try_ack(*pkid, *qos)
+        {
+            open.waiting.pop_front();
+            acked += 1;
+        }
+        self.is_waiting
+            .store(!open.waiting.is_empty(), Ordering::Release);
+        drop(guard);
+        add(&self.status.acked, acked);
+    }
+
+    /// Some wait for room.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::Acquire)
     }
 
     /// The journal refused messages of this generation: the connection has to end, so that the broker sends them again.
@@ -143,5 +190,101 @@ impl AckLane {
 
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+
+    /// A connection's queue with so much room.
+    #[derive(Clone, Default)]
+    struct Narrow(Arc<Mutex<(usize, Vec<u16>)>>);
+
+    impl Narrow {
+        fn make_room(&self, room: usize) {
+            self.0.lock().unwrap().0 = room;
+        }
+
+        fn sent(&self) -> Vec<u16> {
+            self.0.lock().unwrap().1.clone()
+        }
+    }
+
+    impl Acks for Narrow {
+        fn try_ack(&self, pkid: u16, qos: u8) -> bool {
+            assert_eq!(qos, 1);
+            let mut inner = self.0.lock().unwrap();
+            let has_room = inner.0 > 0;
+            if has_room {
+                inner.0 -= 1;
+                inner.1.push(pkid);
+            }
+            has_room
+        }
+    }
+
+    fn handles(generation: u64, pkids: impl IntoIterator<Item = u16>) -> Vec<AckHandle> {
+        let of = |pkid| AckHandle {
+            generation,
+            pkid,
+            qos: 1,
+        };
+        pkids.into_iter().map(of).collect()
+    }
+
+    fn count(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn what_finds_no_room_waits_and_nothing_overtakes_it() {
+        let status = Arc::new(SourceStatus::new("plant"));
+        let (lane, wire) = (AckLane::new(Arc::clone(&status)), Narrow::default());
+        lane.open(1, wire.clone());
+        wire.make_room(2);
+        lane.acknowledge(&handles(1, 1..=5));
+        lane.send_on();
+        assert_eq!(wire.sent(), [1, 2]);
+        assert!(lane.is_waiting());
+        assert_eq!(count(&status.acked), 2);
+        wire.make_room(1);
+        lane.acknowledge(&handles(1, [6]));
+        assert_eq!(wire.sent(), [1, 2], "those before it are first");
+        lane.send_on();
+        wire.make_room(9);
+        lane.send_on();
+        assert_eq!(wire.sent(), [1, 2, 3, 4, 5, 6]);
+        assert!(!lane.is_waiting() && lane.accepts(1));
+        assert_eq!(count(&status.acked), 6);
+    }
+
+    #[test]
+    fn what_waits_is_not_sent_on_another_connection() {
+        let status = Arc::new(SourceStatus::new("plant"));
+        let (lane, wire) = (AckLane::new(Arc::clone(&status)), Narrow::default());
+        lane.open(1, wire.clone());
+        lane.acknowledge(&handles(1, [1, 2]));
+        lane.close();
+        wire.make_room(9);
+        lane.open(2, wire.clone());
+        lane.send_on();
+        lane.acknowledge(&handles(2, [7]));
+        assert_eq!(wire.sent(), [7]);
+        assert_eq!(count(&status.stale_acks), 2);
+    }
+
+    #[test]
+    fn a_connection_with_more_than_may_wait_has_to_end() {
+        let status = Arc::new(SourceStatus::new("plant"));
+        let lane = AckLane::new(status);
+        lane.open(1, Narrow::default());
+        let all = handles(1, std::iter::repeat_n(3, WAITING_LIMIT));
+        lane.acknowledge(&all);
+        assert!(lane.accepts(1));
+        lane.acknowledge(&handles(1, [4]));
+        assert!(!lane.accepts(1));
     }
 }

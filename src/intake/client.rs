@@ -15,9 +15,8 @@ use super::tls;
 use super::v4;
 use super::v5;
 
-/// Requests that may wait for the connection. The most that flume and MQTT's packet ids allow; it has to hold an
-/// acknowledgement for every message that may be unacknowledged, because one that found no room would be lost.
-pub(super) const REQUEST_LIMIT: usize = 65_535;
+/// Requests that may wait for the connection; acknowledgements beyond it wait in the lane (`ack`), which needs less memory for them.
+pub(super) const REQUEST_LIMIT: usize = 4_096;
 
 /// Publishes of our own that may be unacknowledged. Small tables for the client, more than our own windows use.
 pub(super) const OUTGOING_LIMIT: u16 = 100;

@@ -50,17 +50,21 @@ pub(crate) struct BrokerLine {
 
 type Sent = Arc<Mutex<Vec<u16>>>;
 
+/// Acknowledgements that the wire takes before they are read: few, so that some have to wait.
+const WIRE_ROOM: usize = 4;
+
 /// Takes acknowledgements as long as somebody listens.
 struct Wire(Sent);
 
 impl Acks for Wire {
     fn try_ack(&self, pkid: u16, qos: u8) -> bool {
         assert_eq!(qos, 1);
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(pkid);
-        true
+        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = sent.len() < WIRE_ROOM;
+        if has_room {
+            sent.push(pkid);
+        }
+        has_room
     }
 }
 
@@ -111,6 +115,7 @@ impl Line for BrokerLine {
     }
 
     fn work(&mut self) {
+        self.clerk.lane.send_on();
         self.clerk.step(self.waiting.drain(..));
     }
 
@@ -123,6 +128,6 @@ impl Line for BrokerLine {
     }
 
     fn is_settled(&self) -> bool {
-        self.clerk.backlog.is_empty()
+        self.clerk.backlog.is_empty() && !self.clerk.lane.is_waiting()
     }
 }

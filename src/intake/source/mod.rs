@@ -3,6 +3,8 @@
 //! It polls, and hands on. It decides when to pause, when to give a connection up, and how long to wait for the next; what
 //! a message means is for others. A message of QoS 1 or 2 is acknowledged only after the journal made it durable.
 
+mod goodbye;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,27 +13,27 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::IntakeError;
-use super::ack::AckHandle;
-use super::ack::AckLane;
-use super::ack::Trouble;
-use super::backoff::Backoff;
-use super::client::ConnectOptions;
-use super::client::Connection;
-use super::client::Delivery;
-use super::client::Event;
-use super::client::Failure;
-use super::client::Requests;
-use super::fence::Fence;
-use super::handover::Handover;
-use super::handover::Item;
-use super::settings::BrokerSettings;
-use super::sink::Sink;
-use super::sink::SinkError;
-use super::status::SourceState;
-use super::status::SourceStatus;
-use super::status::add;
-use super::subscribe::Subscriptions;
+use crate::intake::IntakeError;
+use crate::intake::ack::AckHandle;
+use crate::intake::ack::AckLane;
+use crate::intake::ack::Trouble;
+use crate::intake::backoff::Backoff;
+use crate::intake::client::ConnectOptions;
+use crate::intake::client::Connection;
+use crate::intake::client::Delivery;
+use crate::intake::client::Event;
+use crate::intake::client::Failure;
+use crate::intake::client::Requests;
+use crate::intake::fence::Fence;
+use crate::intake::handover::Handover;
+use crate::intake::handover::Item;
+use crate::intake::settings::BrokerSettings;
+use crate::intake::sink::Sink;
+use crate::intake::sink::SinkError;
+use crate::intake::status::SourceState;
+use crate::intake::status::SourceStatus;
+use crate::intake::status::add;
+use crate::intake::subscribe::Subscriptions;
 use crate::telemetry::Control;
 use crate::telemetry::RawMessage;
 use crate::telemetry::Record;
@@ -42,9 +44,6 @@ const OVERSIZE_KEPT: usize = 4 * 1024;
 /// Connections in a row that the broker closed soon after they began and without a reason: two clients with the same id
 /// throw each other out like this. Fewer would mistake a broker that is being restarted.
 const CONTESTED_CONNECTIONS: u32 = 5;
-
-/// How long a broker may take to close the connection after our DISCONNECT.
-const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Why a connection ended.
 enum Ended {
@@ -189,6 +188,7 @@ impl Source {
                 trouble = self.lane.troubled() => break troubled(trouble),
                 event = tokio::time::timeout(self.settings.limits.poll, connection.poll()) => event,
             };
+            self.lane.send_on();
             match event {
                 Ok(Ok(event)) => {
                     if let Some(ended) = self.on(event, &mut visit) {
@@ -362,48 +362,6 @@ impl Source {
             () = backlog.half_empty() => None,
             () = tokio::time::sleep(self.settings.limits.stall) => Some(Ended::Stalled),
         }
-    }
-
-    /// A stop in order: nothing more is taken; what was taken becomes durable and is acknowledged; then DISCONNECT, which
-    /// leaves the session with the broker. What arrives meanwhile comes again on the next start.
-    async fn finish(&mut self, connection: &mut Connection, visit: &Visit) -> Ended {
-        if self.up_since.is_none() {
-            return Ended::Stopped;
-        }
-        self.close();
-        let backlog = Arc::clone(self.handover.backlog());
-        let orderly = async {
-            let settled = backlog.empty();
-            tokio::pin!(settled);
-            let mut is_settled = false;
-            loop {
-                tokio::select! {
-                    () = &mut settled, if !is_settled => {
-                        is_settled = true;
-                        if !visit.requests.try_disconnect() {
-                            return;
-                        }
-                    }
-                    event = connection.poll() => match event {
-                        Ok(Event::Disconnected) => break,
-                        Err(_) => return,
-                        Ok(Event::Message(delivery)) if delivery.qos == 0 => add(&self.status.qos0_dropped, 1),
-                        Ok(_) => {}
-                    },
-                }
-            }
-            // The broker closes now. Closing first, with something of its unread, would reset the connection and could
-            // take the last acknowledgements with it.
-            let closed = async { while connection.poll().await.is_ok() {} };
-            tokio::time::timeout(GOODBYE, closed).await.ok();
-        };
-        if tokio::time::timeout(self.settings.limits.stop, orderly)
-            .await
-            .is_err()
-        {
-            tracing::warn!(source = %self.settings.name, "stopped before every message was acknowledged; the rest comes again");
-        }
-        Ended::Stopped
     }
 
     /// After the last message of a connection: `SourceDown`, once. True when the connection had lasted.
