@@ -20,6 +20,8 @@ mod acks;
 mod broker;
 #[path = "spine/connections.rs"]
 mod connections;
+#[path = "spine/copies.rs"]
+mod copies;
 #[path = "spine/day.rs"]
 mod day;
 #[path = "spine/drain.rs"]

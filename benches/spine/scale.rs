@@ -1,9 +1,9 @@
 //! A hundred thousand devices of the shipped profile with the most faults: memory, start, and event to ticket while all of them
 //! speak once a minute.
 //!
-//! Their state is made as fast as it goes: a day with two washes of each is written as a recording into `foremend replay --into`,
-//! whose data directory the daemon then opens. A snapshot stops the pipeline while it writes what changed; so tickets whose way
-//! met one are told apart from those whose way did not, by the daemon's own numbers.
+//! Their state is made as fast as it goes: a day with two washes of some thousand is written as a recording into `foremend replay
+//! --into`, and the state of each of all others is a copy of one of theirs (`copies`). The daemon then opens that data directory.
+//! Tickets whose way met a snapshot are told apart from those whose way did not, by the daemon's own numbers.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -17,10 +17,12 @@ use crate::process::Daemon;
 use crate::rig::{Door, Rig, behind, listener_of, metric};
 use crate::steady::Steady;
 use crate::usage::Usage;
-use crate::{Bench, day, moments, say, voice};
+use crate::{Bench, copies, day, moments, say, voice};
 
 const DEVICES: u32 = 100_000;
 const WASHES: u32 = 2;
+/// Devices whose day is played: as many as stand open in detection at once, so that playing packs none.
+const PLAYED: u32 = 4_000;
 /// How long the fleet speaks unless told, s: snapshots come every 30 s.
 const SECONDS: u32 = 150;
 /// Everyone once in this time, s.
@@ -67,8 +69,9 @@ pub(crate) fn measure(bench: &Bench) {
     kills(&rig, &mut fleet, started);
 }
 
-/// Plays the day into the daemon's directory; messages of each device.
-fn make(rig: &Rig, devices: u32) -> u32 {
+/// Plays the day into the daemon's directory, and gives the others copies of what came of it; messages of each device.
+fn make(rig: &Rig, all: u32) -> u32 {
+    let devices = all.min(PLAYED);
     let clock = Stopwatch::start();
     let profiles = concat!(env!("CARGO_MANIFEST_DIR"), "/device-profiles");
     let log = rig.data().with_file_name("replay.log");
@@ -93,6 +96,14 @@ fn make(rig: &Rig, devices: u32) -> u32 {
         "scale    {devices} devices, {each} messages each, played in {seconds:.0} s ({:.0}/s): {}",
         messages / seconds,
         said.lines().last().unwrap_or_default()
+    ));
+    let clock = Stopwatch::start();
+    for file in ["state.sqlite", "series-state.sqlite"] {
+        copies::make(&rig.data().join(file), devices, all);
+    }
+    say(&format!(
+        "scale    copies for {all} devices made in {:.0} s",
+        clock.elapsed().as_secs_f64()
     ));
     each
 }

@@ -388,6 +388,43 @@ async fn a_stop_acknowledges_what_is_durable_and_keeps_the_session() {
 }
 
 #[tokio::test]
+async fn a_broker_that_ignores_the_receive_maximum_gets_every_acknowledgement_also_at_a_stop() {
+    const BURST: u16 = 10_000;
+    for version in BOTH {
+        let mut fake = Fake::start(version).await;
+        let journal = Journal::new(Mode::Prompt);
+        let source = Running::start(plain(&fake), &journal);
+        let mut peer = fake.subscribed(false).await;
+        eventually("the record of the connection", || {
+            !journal.records().is_empty()
+        })
+        .await;
+        for first in [1, 1 + BURST] {
+            let burst = first..first + BURST;
+            journal.set(Mode::Hold);
+            let bytes = burst
+                .clone()
+                .flat_map(|pkid| peer.publish(TOPIC, 1, pkid, "all at once"));
+            peer.send(&bytes.collect::<Vec<_>>()).await;
+            let all = usize::from(BURST);
+            eventually("all of it", || journal.held() == all).await;
+            if first > 1 {
+                source.ask_to_stop();
+            }
+            journal.set(Mode::Prompt);
+            journal.release();
+            for pkid in burst {
+                assert_eq!(peer.acked().await, pkid);
+            }
+        }
+        peer.read(DISCONNECT).await;
+        drop(peer);
+        source.end().await.expect("an orderly stop");
+        assert_eq!(fake.waiting(), 0, "it came back");
+    }
+}
+
+#[tokio::test]
 async fn a_stop_does_not_wait_for_a_journal_for_ever() {
     for version in BOTH {
         let mut fake = Fake::start(version).await;
