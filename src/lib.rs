@@ -35,3 +35,6 @@ pub mod lab;
 pub mod daemon;
 
 pub mod cli;
+
+#[cfg(test)]
+mod properties;

@@ -131,7 +131,7 @@ pub(super) fn short_text(field: &str, node: &Node) -> Result<Option<SmolStr>, Re
             "{field}: {} bytes of text; at most {TEXT_LIMIT}",
             text.len()
         ))),
-        Node::Scalar(Scalar::Number(number)) => Ok(Some(format_smolstr!("{number}"))),
+        Node::Scalar(Scalar::Number(number)) => Ok(Some(digits(*number))),
         other => Err(unlike(field, other, "text")),
     }
 }
@@ -149,13 +149,20 @@ pub(super) fn number(node: &Node) -> Option<f64> {
     }
 }
 
+/// A number as text: as a person would write it, or with an exponent where that would take hundreds of digits.
+fn digits(number: f64) -> SmolStr {
+    let size = number.abs();
+    if size == 0.0 || (1.0 / COUNTER_LIMIT..=COUNTER_LIMIT * 2.0).contains(&size) {
+        format_smolstr!("{number}")
+    } else {
+        format_smolstr!("{number:e}")
+    }
+}
+
 /// The sentence for a field of another form.
 pub(super) fn unlike(field: &str, node: &Node, expected: &str) -> Rejection {
     let found = match node {
-        Node::Scalar(Scalar::Number(number)) if number.abs() <= COUNTER_LIMIT * 2.0 => {
-            number.to_string()
-        }
-        Node::Scalar(Scalar::Number(number)) => format!("{number:e}"),
+        Node::Scalar(Scalar::Number(number)) => digits(*number).to_string(),
         Node::Scalar(Scalar::Bool(value)) => value.to_string(),
         Node::Scalar(Scalar::Text(text)) => brief(text),
         other => other.kind().to_owned(),

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess,
+    DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected,
     VariantAccess, Visitor,
 };
 use smol_str::SmolStr;
@@ -313,6 +313,11 @@ impl Visitor<'_> for Name {
 
     fn visit_str<E>(self, name: &str) -> Result<SmolStr, E> {
         Ok(name.into())
+    }
+
+    /// Without the number itself, which can have 300 digits.
+    fn visit_f64<E: Error>(self, _: f64) -> Result<SmolStr, E> {
+        Err(E::invalid_type(Unexpected::Other("a number"), &self))
     }
 }
 

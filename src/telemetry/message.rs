@@ -234,21 +234,43 @@ impl fmt::Display for RejectReason {
     }
 }
 
+/// Longest sentence of a refusal, in characters. What is longer, because a reader's error repeats what the device wrote, loses its end.
+const DETAIL_CHARS: usize = 390;
+
 /// A refusal with the sentence that tells the person what was wrong, where, and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
     /// The class of the refusal.
     pub reason: RejectReason,
-    /// What exactly, at most a few hundred characters.
+    /// What exactly, at most 390 characters, and a mark where it was cut.
     pub detail: String,
 }
 
 impl Rejection {
     /// A refusal with its sentence.
     pub fn new(reason: RejectReason, detail: impl Into<String>) -> Self {
-        Self {
-            reason,
-            detail: detail.into(),
+        let mut detail = detail.into();
+        if let Some((end, _)) = detail.char_indices().nth(DETAIL_CHARS) {
+            detail.truncate(end);
+            detail.push('…');
         }
+        Self { reason, detail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_never_longer_than_a_person_reads() {
+        let long = Rejection::new(RejectReason::InvalidShape, "错".repeat(10_000));
+        assert_eq!(long.detail.chars().count(), DETAIL_CHARS + 1);
+        assert!(long.detail.ends_with("错…"));
+        let fits = "错".repeat(DETAIL_CHARS);
+        assert_eq!(
+            Rejection::new(RejectReason::InvalidShape, fits.clone()).detail,
+            fits
+        );
     }
 }

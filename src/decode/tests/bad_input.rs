@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::properties::cases;
 use crate::telemetry::RejectReason as Reason;
 
 fn check(topic: &str, payload: impl AsRef<[u8]>, reason: Reason, words: &str) {
@@ -64,6 +65,13 @@ fn truncated_and_wrong_cbor_is_refused_with_its_place() {
         "byte string",
     );
     check(TELE, [0xA1, 0x01, 0x02], Reason::InvalidShape, "CBOR");
+    // The name of a value is the number 1.2e296.
+    check(
+        TELE,
+        [0xA1, 0xFB, 0x7D, 0x64, 0, 0, 0, 0, 0, 0],
+        Reason::InvalidShape,
+        "a number, expected a name as text",
+    );
     // A text that says it has 2^60 bytes.
     check(
         TELE,
@@ -165,6 +173,21 @@ fn names_have_their_limits() {
         r#"{"e":""}"#,
         Reason::InvalidShape,
         "no name of an event",
+    );
+}
+
+#[test]
+fn a_number_where_text_belongs_is_no_longer_than_text() {
+    let identity = |fw: &str| format!(r#"{{"serial":"F5-1","model":"ts-flash5","fw":{fw}}}"#);
+    for (fw, told) in [("2.5", "2.5"), ("1e300", "1e300"), ("1e-300", "1e-300")] {
+        let identity = taken(IDENT, &identity(fw)).identity.expect("identity");
+        assert_eq!(identity.fw.as_deref(), Some(told));
+    }
+    check(
+        TELE,
+        r#"{"seq":1e-300,"s":{}}"#,
+        Reason::InvalidShape,
+        "seq is 1e-300; expected",
     );
 }
 
@@ -359,7 +382,7 @@ fn payloads() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn no_message_is_lost_and_none_panics(

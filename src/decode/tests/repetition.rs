@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decode::duplicates::{Counters, Mark, Seen};
+use crate::properties::cases;
 
 fn verdict(state: &mut DecodeState, at: Timestamp, message: &RawMessage) -> &'static str {
     match decode_at(state, at, message) {
@@ -347,7 +348,7 @@ fn of_many_restarts_the_newest_four_find_their_back_fill() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(200))]
 
     /// Of sixteen numbers at most eight ranges can be made, so that nothing is ever forgotten.
     #[test]

@@ -9,6 +9,7 @@ use crate::decode::quick::tele;
 use crate::decode::read;
 use crate::decode::topic::Kind;
 use crate::decode::topic::Route;
+use crate::properties::cases;
 
 const DEVICE: &str = "ts-flash5/F5-1";
 
@@ -106,7 +107,7 @@ fn field() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn both_ways_agree_on_any_object(fields in prop::collection::vec(field(), 0..6)) {

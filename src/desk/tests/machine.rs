@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::properties::cases;
 use crate::telemetry::{DeviceAction, HOUR_MS, WaitFor};
 
 /// One step of a random history.
@@ -138,7 +139,7 @@ impl Mirror {
 
 proptest! {
     // A found history is printed, and becomes a test of its own rather than a file of seeds.
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn any_history_keeps_the_promises_and_survives_a_restart_at_any_point(

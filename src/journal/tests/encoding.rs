@@ -16,6 +16,7 @@ use crate::journal::block::Block;
 use crate::journal::block::Encoded;
 use crate::journal::block::Head;
 use crate::journal::block::decode;
+use crate::properties::cases;
 use crate::telemetry::Control;
 use crate::telemetry::DeviceAction;
 use crate::telemetry::DeviceId;
@@ -90,7 +91,7 @@ fn block(first: u64, start: i64, records: &[(i64, Record)]) -> (Block, Vec<Entry
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn a_block_reads_as_it_was_written(

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::properties::cases;
 use crate::telemetry::{
     Control, DeviceAction, DeviceId, Entry, Identity, Position, ProfileText, RawMessage, Record,
     Settings, Timestamp,
@@ -331,7 +332,7 @@ fn a_damaged_file_ends_with_an_error() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn any_payload_and_topic_survives(payload in prop::collection::vec(any::<u8>(), 0..80), topic in ".{1,40}", ms in 0..4_102_444_800_000_i64) {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::properties::cases;
 use crate::telemetry::RejectReason;
 
 /// Messages as a hostile or broken network may bring them.
@@ -30,7 +31,7 @@ fn any_message() -> impl Strategy<Value = RawMessage> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn what_came_is_what_was_decoded_refused_or_a_repetition(messages in proptest::collection::vec(any_message(), 1..60)) {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::worked::{FLASH, compile};
+use crate::properties::cases;
 
 fn with_condition(condition: &str) -> String {
     let toml = toml_edit::Value::from(condition).to_string();
@@ -14,7 +15,7 @@ fn with_condition(condition: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn any_text_as_a_condition_gives_a_program_or_diagnostics(text in "\\PC{0,60}") {

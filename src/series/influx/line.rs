@@ -70,6 +70,7 @@ mod tests {
     use smol_str::SmolStr;
 
     use super::*;
+    use crate::properties::cases;
     use crate::series::WriteReport;
     use crate::series::check::check;
     use crate::series::check::clean;
@@ -153,7 +154,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(cases(256))]
 
         #[test]
         fn every_point_parses_back_to_itself(

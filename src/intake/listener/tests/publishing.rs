@@ -1,6 +1,5 @@
 //! Taking messages: durable before acknowledged, in order, once, and however the bytes are cut.
 
-use proptest::prelude::ProptestConfig;
 use proptest::prelude::any;
 use proptest::proptest;
 
@@ -16,6 +15,7 @@ use super::wire::packet;
 use super::wire::publish;
 use super::wire::publish_flags;
 use super::wire::pubrel;
+use crate::properties::cases;
 use crate::telemetry::RawMessage;
 
 const PUBACK: u8 = 0x40;
@@ -155,7 +155,7 @@ async fn packets_in_pieces_survive_acknowledgements_between_them() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(cases(24))]
 
     /// However the stream is cut, the same messages arrive and the same answers leave.
     #[test]

@@ -152,6 +152,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    use crate::properties::cases;
+
     fn numbers(pairs: impl Iterator<Item = (i64, f64)>) -> Block {
         let (times, numbers) = pairs.unzip();
         Block {
@@ -282,7 +284,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(cases(256))]
 
         #[test]
         fn any_texts_come_back(texts in prop::collection::vec(".{0,40}", 0..30)) {

@@ -235,6 +235,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    use crate::properties::cases;
+
     fn packed(numbers: &[i64]) -> Vec<u8> {
         let mut out = Vec::new();
         put_ints(&mut out, numbers);
@@ -291,7 +293,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(cases(256))]
 
         #[test]
         fn any_whole_numbers_come_back(numbers in prop::collection::vec(any::<i64>(), 0..50)) {

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::super::super::windows::Thinner;
 use super::super::*;
+use crate::properties::cases;
 use crate::telemetry::DAY_MS;
 use crate::telemetry::FieldValue;
 use crate::telemetry::HOUR_MS;
@@ -209,7 +210,7 @@ fn play(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn whatever_is_written_reads_like_a_map(steps in prop::collection::vec(step(), 1..40)) {
