@@ -55,6 +55,7 @@ const MAY_KNOW: [(&str, &[&str]); 22] = [
         &[
             "telemetry",
             "profile",
+            "decode",
             "detect",
             "desk",
             "pipeline",

@@ -17,9 +17,11 @@ use crate::daemon::KeptReplay;
 use crate::daemon::check_empty;
 use crate::daemon::load_base;
 use crate::daemon::zone_table;
+use crate::decode::PayloadReader;
 use crate::desk::change_line;
 use crate::desk::change_text;
 use crate::lab::recording;
+use crate::lab::recording::ReadAhead;
 use crate::lab::recording::Recorded;
 use crate::lab::recording::SkippedLine;
 use crate::lab::replay::ProfilesFrom;
@@ -31,6 +33,7 @@ use crate::telemetry::Control;
 use crate::telemetry::Lang;
 use crate::telemetry::Position;
 use crate::telemetry::Record;
+use crate::telemetry::Settings;
 use crate::telemetry::Timestamp;
 
 /// How many unreadable lines of a recording are told one by one; the rest are counted.
@@ -91,6 +94,11 @@ struct Playing {
 }
 
 impl Playing {
+    /// The settings that the next message comes under.
+    fn settings(&self) -> &Settings {
+        self.player.pipeline().settings()
+    }
+
     /// Whether a record lies behind the base; each does when there is none.
     fn is_new(&self, file: &Path, recorded: &Recorded) -> anyhow::Result<bool> {
         let Some(base) = self.base else {
@@ -143,16 +151,20 @@ impl Replay {
         };
         let mut last = None;
         for file in &self.files {
-            let lines =
-                recording::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let settings = playing.as_ref().map_or(&config.settings, Playing::settings);
+            let lines = recording::open(file)
+                .map_err(anyhow::Error::from)
+                .and_then(|lines| Ok(lines.ahead(PayloadReader::new(settings))?))
+                .with_context(|| format!("cannot read {}", file.display()))?;
             for line in lines {
-                let recorded = match line.with_context(|| file.display().to_string())? {
-                    Ok(recorded) => recorded,
-                    Err(skipped) => {
-                        totals.skip(file, &skipped);
-                        continue;
-                    }
-                };
+                let ReadAhead { recorded, payload } =
+                    match line.with_context(|| file.display().to_string())? {
+                        Ok(read) => read,
+                        Err(skipped) => {
+                            totals.skip(file, &skipped);
+                            continue;
+                        }
+                    };
                 if self.until.is_some_and(|until| recorded.received_at > until) {
                     break;
                 }
@@ -173,9 +185,12 @@ impl Replay {
                 }
                 // An end line tells until when a process was there; like a tick it is nothing that happened.
                 let mut effects = Effects::default();
-                playing
-                    .player
-                    .feed(recorded.received_at, recorded.record, &mut effects);
+                playing.player.feed_read(
+                    recorded.received_at,
+                    recorded.record,
+                    payload,
+                    &mut effects,
+                );
                 self.print(&effects, &mut totals)?;
                 playing.keep(effects)?;
             }

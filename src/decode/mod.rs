@@ -51,6 +51,8 @@ mod snapshot;
 
 mod understand;
 
+mod ahead;
+
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +62,7 @@ use crate::telemetry::{
     Settings, Telemetry, Timestamp,
 };
 
+pub use ahead::{PayloadReader, ReadPayload};
 pub use clock::ClockView;
 use clock::Window;
 use devices::Devices;
@@ -195,7 +198,18 @@ impl DecodeState {
         message: &RawMessage,
         models: &dyn Models,
     ) -> Decoded {
-        match self.understand(received_at, message, models) {
+        self.decode_read(received_at, message, None, models)
+    }
+
+    /// Understands one message whose payload may have been read ahead; the result is that of [`Self::decode`].
+    pub fn decode_read(
+        &mut self,
+        received_at: Timestamp,
+        message: &RawMessage,
+        read: Option<ReadPayload>,
+        models: &dyn Models,
+    ) -> Decoded {
+        match self.understand(received_at, message, read, models) {
             Ok(decoded) => decoded,
             Err(rejection) => Decoded::Rejected(rejection),
         }
@@ -215,8 +229,7 @@ impl DecodeState {
     pub fn device_of(&self, message: &RawMessage) -> Option<DeviceId> {
         let (sources, topic) = (&self.settings.sources, &message.topic);
         let device = match topic::route(sources, topic) {
-            Ok(Route::Native { device, .. }) => device.parse(),
-            Ok(Route::Plain { device, .. }) => device.parse(),
+            Ok(route) => route.device().parse(),
             Err(_) => topic::device_without_kind(sources, topic)?.parse(),
         };
         device.ok()
@@ -226,19 +239,17 @@ impl DecodeState {
         &mut self,
         received_at: Timestamp,
         message: &RawMessage,
+        read: Option<ReadPayload>,
         models: &dyn Models,
     ) -> Result<Decoded, Rejection> {
         let route = topic::route(&self.settings.sources, &message.topic)?;
-        let device = match &route {
-            Route::Native { device, .. } => device,
-            Route::Plain { device, .. } => device.as_str(),
-        };
+        let device = route.device();
         let stranger = self.devices.stranger(device)?;
         let window = window(device, models)?;
         check_size(message)?;
-        let content = match short_way(&route, message, &mut self.names) {
-            Some(record) => Content::Single(record),
-            None => read(&route, device, message)?,
+        let content = match read.and_then(|read| read.by(&route)) {
+            Some(content) => content?,
+            None => content(&route, message, &mut self.names)?,
         };
         let (id, known, new_device) =
             self.devices
@@ -302,6 +313,18 @@ fn check_size(message: &RawMessage) -> Result<(), Rejection> {
     Ok(())
 }
 
+/// What the payload says.
+fn content(
+    route: &Route<'_>,
+    message: &RawMessage,
+    names: &mut Names,
+) -> Result<Content, Rejection> {
+    match short_way(route, message, names) {
+        Some(record) => Ok(Content::Single(record)),
+        None => long_way(route, message),
+    }
+}
+
 /// The record of a plain native `tele`, as nearly all messages are.
 fn short_way(
     route: &Route<'_>,
@@ -321,7 +344,7 @@ fn short_way(
     quick::tele(&message.payload, names)
 }
 
-fn read(route: &Route<'_>, device: &str, message: &RawMessage) -> Result<Content, Rejection> {
+fn long_way(route: &Route<'_>, message: &RawMessage) -> Result<Content, Rejection> {
     if message.payload.is_empty() {
         return match route {
             Route::Native {
@@ -336,7 +359,7 @@ fn read(route: &Route<'_>, device: &str, message: &RawMessage) -> Result<Content
     }
     let node = payload::parse(&message.payload, message.content_type.as_deref())?;
     match route {
-        Route::Native { kind, .. } => native::read(*kind, device, node),
+        Route::Native { kind, .. } => native::read(*kind, route.device(), node),
         Route::Plain { time, .. } => plain::read(*time, node),
     }
 }

@@ -28,6 +28,16 @@ pub(super) enum Route<'a> {
     },
 }
 
+impl Route<'_> {
+    /// `model/serial`.
+    pub(super) fn device(&self) -> &str {
+        match self {
+            Self::Native { device, .. } => device,
+            Self::Plain { device, .. } => device,
+        }
+    }
+}
+
 /// The five kinds of native messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {

@@ -1,5 +1,6 @@
 //! A recording through the same pipeline as live, in its own time, without a daemon.
 
+use crate::decode::ReadPayload;
 use crate::pipeline::Effects;
 use crate::pipeline::Pipeline;
 use crate::telemetry::Control;
@@ -83,20 +84,31 @@ impl Replayer {
 
     /// Plays one record. A time that goes back is raised to the one before it.
     pub fn feed(&mut self, at: Timestamp, record: Record, effects: &mut Effects) {
+        self.feed_read(at, record, None, effects);
+    }
+
+    /// Plays one record whose payload may have been read ahead, with the same effects.
+    pub fn feed_read(
+        &mut self,
+        at: Timestamp,
+        record: Record,
+        read: Option<ReadPayload>,
+        effects: &mut Effects,
+    ) {
         self.at = self.at.max(at);
         if let Some(world) = self.world.take() {
             self.introduce(world, effects);
         }
         let is_profiles = matches!(record, Record::Control(Control::Profiles { .. }));
         if !(is_profiles && self.from == ProfilesFrom::World) {
-            self.step(record, effects);
+            self.step(record, read, effects);
         }
     }
 
     /// Fires what is due up to `until` (or up to the last record, if that is later).
     pub fn finish(&mut self, until: Timestamp, effects: &mut Effects) {
         self.at = self.at.max(until);
-        self.step(Record::Tick, effects);
+        self.step(Record::Tick, None, effects);
     }
 
     /// The pipeline, to look into.
@@ -118,22 +130,23 @@ impl Replayer {
             profiles,
             words,
         } = world;
-        self.step(Record::Control(Control::Settings(settings)), effects);
-        self.step(Record::Control(Control::Zones { zones }), effects);
-        self.step(
-            Record::Control(Control::Profiles { profiles, words }),
-            effects,
-        );
+        for control in [
+            Control::Settings(settings),
+            Control::Zones { zones },
+            Control::Profiles { profiles, words },
+        ] {
+            self.step(Record::Control(control), None, effects);
+        }
     }
 
-    fn step(&mut self, record: Record, effects: &mut Effects) {
+    fn step(&mut self, record: Record, read: Option<ReadPayload>, effects: &mut Effects) {
         self.position = self.position.next();
         let entry = Entry {
             position: self.position,
             received_at: self.at,
             record,
         };
-        self.pipeline.step(&entry, effects);
+        self.pipeline.step_read(&entry, read, effects);
         if let Some(played) = &mut self.played {
             played.push(entry);
         }

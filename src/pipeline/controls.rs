@@ -99,7 +99,7 @@ impl Pipeline {
                 received_at,
                 message,
             } => {
-                if self.message(*rejected, *received_at, now, message, effects) {
+                if self.message((*rejected, *received_at), now, message, None, effects) {
                     effects.replayed.push(*rejected);
                 }
             }

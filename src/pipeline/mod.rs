@@ -26,6 +26,7 @@ use crate::decode::DecodeState;
 use crate::decode::DecodeView;
 use crate::decode::Decoded;
 use crate::decode::KnownModels;
+use crate::decode::ReadPayload;
 use crate::desk::Desk;
 use crate::desk::DeskOut;
 use crate::detect::DetectOut;
@@ -201,6 +202,11 @@ impl Pipeline {
 
     /// Applies one entry.
     pub fn step(&mut self, entry: &Entry, effects: &mut Effects) {
+        self.step_read(entry, None, effects);
+    }
+
+    /// Applies one entry whose message's payload may have been read ahead; the effects are those of [`Self::step`].
+    pub fn step_read(&mut self, entry: &Entry, read: Option<ReadPayload>, effects: &mut Effects) {
         let now = entry.received_at;
         if let Some(hearing) = &mut effects.hearing {
             hearing.listen_to(entry);
@@ -222,7 +228,7 @@ impl Pipeline {
         self.fire_due(now, effects);
         match &entry.record {
             Record::Message(message) => {
-                self.message(entry.position, now, now, message, effects);
+                self.message((entry.position, now), now, message, read, effects);
             }
             Record::Control(control) => self.control(entry.position, now, control, effects),
             Record::Tick => {}
@@ -251,14 +257,14 @@ impl Pipeline {
     /// now or before.
     fn message(
         &mut self,
-        position: Position,
-        received_at: Timestamp,
+        (position, received_at): (Position, Timestamp),
         now: Timestamp,
         message: &RawMessage,
+        read: Option<ReadPayload>,
         effects: &mut Effects,
     ) -> bool {
         effects.counts.received += 1;
-        match self.understand(received_at, message) {
+        match self.understand(received_at, message, read) {
             Decoded::Telemetry(mut telemetry) => {
                 effects.counts.decoded += 1;
                 if received_at < now {
@@ -319,11 +325,16 @@ impl Pipeline {
     }
 
     /// Decodes; a panic is a refusal of this message alone.
-    fn understand(&mut self, received_at: Timestamp, message: &RawMessage) -> Decoded {
+    fn understand(
+        &mut self,
+        received_at: Timestamp,
+        message: &RawMessage,
+        read: Option<ReadPayload>,
+    ) -> Decoded {
         let decode = &mut self.decode;
         let models = KnownModels(&self.context.profiles);
         catch_unwind(AssertUnwindSafe(|| {
-            decode.decode(received_at, message, &models)
+            decode.decode_read(received_at, message, read, &models)
         }))
         .unwrap_or_else(|panic| {
             let detail = format!("decoding failed: {}", panic_text(panic.as_ref()));

@@ -1,5 +1,7 @@
 //! What decode promises, from topic and payload to telemetry.
 
+mod ahead;
+
 mod bad_input;
 
 mod clocks;

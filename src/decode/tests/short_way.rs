@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::message;
+use crate::decode::long_way;
 use crate::decode::native::Content;
 use crate::decode::quick::Names;
 use crate::decode::quick::tele;
-use crate::decode::read;
 use crate::decode::topic::Kind;
 use crate::decode::topic::Route;
 use crate::properties::cases;
@@ -23,7 +23,7 @@ fn agree(payload: &[u8]) -> bool {
     let Some(short) = tele(payload, &mut names) else {
         return false;
     };
-    let long = read(&route, DEVICE, &message(super::TELE, payload));
+    let long = long_way(&route, &message(super::TELE, payload));
     let text = String::from_utf8_lossy(payload);
     assert_eq!(long, Ok(Content::Single(short)), "{text}");
     true

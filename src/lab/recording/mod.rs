@@ -9,6 +9,8 @@
 //! **Invariant:** a record that was written is read back equal; a line that cannot be read is reported with its number and
 //! stops nothing.
 
+mod ahead;
+
 mod line;
 
 mod reader;
@@ -20,6 +22,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::{LinesAhead, ReadAhead};
 pub use reader::{Lines, Recorded, RecordingError, SkippedLine, open};
 pub use tst::parse_tst;
 pub use writer::{RecordingWriter, line_of};

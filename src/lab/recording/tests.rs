@@ -1,11 +1,13 @@
 //! What recordings promise.
 
 use std::io::Write;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::decode::PayloadReader;
 use crate::properties::cases;
 use crate::telemetry::{
     Control, DeviceAction, DeviceId, Entry, Identity, Position, ProfileText, RawMessage, Record,
@@ -352,4 +354,104 @@ proptest! {
             prop_assert!(line.is_ok());
         }
     }
+}
+
+/// Gives its bytes, then panics.
+struct Breaks(&'static [u8]);
+
+impl std::io::Read for Breaks {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        assert!(!self.0.is_empty(), "the planted panic");
+        self.0.read(buffer)
+    }
+}
+
+fn ahead(text: &[u8]) -> LinesAhead {
+    let reader = PayloadReader::new(&Settings::default());
+    Lines::new(std::io::Cursor::new(text.to_vec()))
+        .ahead(reader)
+        .expect("a thread")
+}
+
+/// More lines than may wait, bad ones among them, and a change of settings.
+#[test]
+fn lines_read_ahead_are_the_lines_in_their_order() {
+    let mut text = String::new();
+    for second in 0..4_000 {
+        text += &match second % 5 {
+            0 if second == 2_000 => {
+                format!(
+                    r#"{{"tst":"2026-03-01T06:41:09.{second:06}Z+0000","control":{{"kind":"settings","timezone":"UTC","adopt_unknown":true,"sources":[]}}}}"#
+                ) + "\n"
+            }
+            0 => "no line at all\n".to_owned(),
+            _ => {
+                format!(
+                    r#"{{"tst":"2026-03-01T06:41:09.{second:06}Z+0000","topic":"appl/v1/ts-flash5/F5-1/tele","payload":"{{\"s\":{{\"a\":{second}}}}}"}}"#
+                ) + "\n"
+            }
+        };
+    }
+    let plain: Vec<_> = Lines::new(text.as_bytes()).map(Result::unwrap).collect();
+    assert!(plain.iter().filter(|line| line.is_err()).count() > 500);
+    let (mut read, mut payloads) = (Vec::new(), 0);
+    for line in ahead(text.as_bytes()).map(Result::unwrap) {
+        payloads += usize::from(line.as_ref().is_ok_and(|line| line.payload.is_some()));
+        read.push(line.map(|line| line.recorded));
+    }
+    assert_eq!(read, plain);
+    assert_eq!(
+        payloads, 1_600,
+        "after the settings no source claims the topic"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_on_is_an_error_here_too() {
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(&b"x\n".repeat(3_000)).expect("written");
+    let mut gz = gz.finish().expect("written");
+    gz.truncate(gz.len() - 9);
+    let file = std::io::BufReader::new(flate2::bufread::MultiGzDecoder::new(std::io::Cursor::new(
+        gz,
+    )));
+    let reader = PayloadReader::new(&Settings::default());
+    let mut lines = Lines::new(file).ahead(reader).expect("a thread");
+    let error = lines.find_map(Result::err).expect("an error");
+    assert_eq!(error.line, 3_001);
+    assert!(lines.next().is_none());
+}
+
+#[test]
+#[should_panic(expected = "the planted panic")]
+fn a_reader_that_panics_is_not_taken_for_the_end() {
+    let reader = PayloadReader::new(&Settings::default());
+    let lines = Lines::new(std::io::BufReader::new(Breaks(b"x\ny\n")))
+        .ahead(reader)
+        .expect("a thread");
+    assert!(lines.count() < 3, "it ended as if all was read");
+}
+
+#[test]
+fn a_reader_that_nobody_listens_to_ends() {
+    /// Is dropped with the reader, and the other end hears of it.
+    struct Held {
+        text: std::io::Cursor<Vec<u8>>,
+        _held: SyncSender<()>,
+    }
+    impl std::io::Read for Held {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.text.read(buffer)
+        }
+    }
+    let (held, ended) = sync_channel(1);
+    let text = std::io::Cursor::new(b"x\n".repeat(100_000));
+    let reader = PayloadReader::new(&Settings::default());
+    let held = Held { text, _held: held };
+    let mut lines = Lines::new(std::io::BufReader::new(held))
+        .ahead(reader)
+        .expect("a thread");
+    assert!(lines.next().is_some());
+    drop(lines);
+    assert!(ended.recv().is_err(), "the thread has ended");
 }
