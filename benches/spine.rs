@@ -10,8 +10,8 @@
 //! - `soak` the highest rate without a growing backlog, then 70 % of it for half an hour
 //! - `queue` half a million messages that wait in a broker; `replay` messages a second of a recording
 //!
-//! Sizes: `--messages N`, `--rounds N`, `--devices N`, `--connections N`, `--seconds N`, `--minutes N`, and for `soak` `--rate N`
-//! a second and `--tickets N` a minute; what is not given is the part's own. `benches/README.md` has what was found, and what each number means. This measures and judges
+//! Sizes: `--messages N`, `--rounds N`, `--devices N`, `--connections N`, `--seconds N`, `--minutes N`, for `soak` `--rate N`
+//! a second and `--tickets N` a minute, for `scale` `--open N` devices kept ready; what is not given is the part's own. `benches/README.md` has what was found, and what each number means. This measures and judges
 //! nothing: no number here fails a build. Every process is a child on a free loopback port, ended by its handle.
 
 #[path = "spine/acks.rs"]
@@ -114,6 +114,8 @@ struct Bench {
     devices: Option<u32>,
     connections: Option<u32>,
     seconds: Option<u32>,
+    /// Devices that `scale` has kept ready, in place of as many as usual.
+    open: Option<u32>,
     /// How long `soak` holds its rate.
     minutes: Option<u32>,
     /// Messages a second that `soak` holds, in place of a share of what it finds.
@@ -168,11 +170,12 @@ fn understand(arguments: &[String]) -> (Bench, Vec<String>) {
             "--connections" => bench.connections = Some(number(value())),
             "--seconds" => bench.seconds = Some(number(value())),
             "--minutes" => bench.minutes = Some(number(value())),
+            "--open" => bench.open = Some(number(value())),
             "--rate" => bench.rate = Some(number(value())),
             "--tickets" => bench.tickets = Some(number(value())),
             part if PARTS.iter().any(|(name, _)| *name == part) => named.push(part.to_owned()),
             other => panic!(
-                "'{other}' is none of {}, --messages N, --rounds N, --devices N, --connections N, --seconds N, --minutes N, --rate N, --tickets N",
+                "'{other}' is none of {}, --messages N, --rounds N, --devices N, --connections N, --seconds N, --minutes N, --open N, --rate N, --tickets N",
                 PARTS.map(|(name, _)| name).join(", ")
             ),
         }

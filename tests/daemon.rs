@@ -47,5 +47,8 @@ mod retention;
 #[path = "daemon/brokers.rs"]
 mod brokers;
 
+#[path = "daemon/open_devices.rs"]
+mod open_devices;
+
 #[path = "daemon/people.rs"]
 mod people;

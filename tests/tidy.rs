@@ -69,6 +69,7 @@ const MAY_KNOW: [(&str, &[&str]); 22] = [
         &[
             "telemetry",
             "profile",
+            "detect",
             "intake",
             "journal",
             "store",

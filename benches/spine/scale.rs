@@ -49,7 +49,15 @@ struct Fleet {
 pub(crate) fn measure(bench: &Bench) {
     let devices = bench.devices.unwrap_or(DEVICES).max(2);
     let time = Duration::from_secs(bench.seconds.unwrap_or(SECONDS).into());
-    let rig = Rig::with(&Door::Listener, Some(bench.influx()), "device-profiles", "");
+    let open = bench
+        .open
+        .map_or_else(String::new, |open| format!("[devices]\nopen = {open}\n"));
+    let rig = Rig::with(
+        &Door::Listener,
+        Some(bench.influx()),
+        "device-profiles",
+        &open,
+    );
     let daemon = rig.start();
     let (empty, _) = memory(daemon.pid());
     assert!(daemon.stop().success(), "SIGTERM ends it well");
@@ -175,7 +183,7 @@ fn live(fleet: &mut Fleet, daemon: &Daemon, time: Duration) {
         .map(|(from, to)| to.saturating_sub(*from + LOOK).as_secs_f64())
         .collect();
     say(&format!(
-        "scale    {:.0} messages/s for {:.0} s: {:.2} of a core; {} snapshots, {} s each; backlog {:.0} and {:.0} (pipeline, series)",
+        "scale    {:.0} messages/s for {:.0} s: {:.2} of a core; {} snapshots, {} s each; backlog {:.0} and {:.0} (pipeline, series); {:.0} devices open, {:.0} times one was unpacked",
         used.messages / used.seconds,
         used.seconds,
         used.cores,
@@ -183,6 +191,8 @@ fn live(fleet: &mut Fleet, daemon: &Daemon, time: Duration) {
         spread(&lengths, 2),
         behind(&metrics, "pipeline"),
         behind(&metrics, "series"),
+        metric(&metrics, "foremend_devices_open"),
+        metric(&metrics, "foremend_devices_unpacked_total"),
     ));
     say(&format!(
         "scale    event to ticket: {}",

@@ -215,7 +215,8 @@ impl Replay {
     /// Begins to play, and to keep what is played if that is wanted; `None` when the profiles have mistakes.
     fn begin(&self, config: &Config, first: &Recorded) -> anyhow::Result<Option<Playing>> {
         if let Some(base) = &self.base {
-            let pipeline = load_base(base)?;
+            let mut pipeline = load_base(base)?;
+            pipeline.set_open_limit(config.open_devices);
             return Ok(Some(Playing {
                 base: Some(pipeline.position()),
                 player: Replayer::resume(pipeline),
@@ -225,6 +226,7 @@ impl Replay {
         let Some(mut player) = self.player(config, first)? else {
             return Ok(None);
         };
+        player.set_open_limit(config.open_devices);
         let kept = match &self.into {
             Some(dir) => {
                 player.remember();

@@ -13,7 +13,11 @@ use super::log::{LogFile, check_log};
 use super::quantity::{parse_bytes, parse_duration_ms};
 use super::series::{SeriesFile, check_series};
 use super::{Broker, Config, Http, Influxdb, JournalLimits, Places, Secret};
+use crate::detect::OPEN_LIMIT;
 use crate::telemetry::{LISTENER, Settings, SourceSetting};
+
+/// Most devices that may be kept ready: as many as can be known at all.
+const MOST_OPEN: usize = 2_000_000;
 
 /// The settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -134,12 +138,14 @@ fn seven_days() -> String {
 #[serde(deny_unknown_fields, default)]
 struct DevicesFile {
     unknown: String,
+    open: usize,
 }
 
 impl Default for DevicesFile {
     fn default() -> Self {
         Self {
             unknown: "adopt".into(),
+            open: OPEN_LIMIT,
         }
     }
 }
@@ -260,6 +266,7 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
         http: Http { listen },
         listener,
         brokers,
+        open_devices: check_open(file.devices.open)?,
         settings: check_settings(&file.devices, &file.site, file.source)?,
         influxdb: file
             .influxdb
@@ -274,6 +281,18 @@ pub(super) fn check(file: ConfigFile, base: &Path) -> Result<Config, ConfigError
         series,
         log: check_log(file.log)?,
     })
+}
+
+fn check_open(open: usize) -> Result<usize, ConfigError> {
+    if (1..=MOST_OPEN).contains(&open) {
+        return Ok(open);
+    }
+    Err(wrong(
+        "devices.open",
+        format!(
+            "devices.open: {open} is not a number of devices from 1 to {MOST_OPEN}; each takes some 35 kB of memory"
+        ),
+    ))
 }
 
 fn check_settings(

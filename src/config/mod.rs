@@ -40,6 +40,8 @@ pub struct Config {
     pub listener: Option<ListenerConfig>,
     /// External brokers.
     pub brokers: Vec<Broker>,
+    /// Devices whose state is kept ready in memory; the others are packed. It decides what a message costs, and no result.
+    pub open_devices: usize,
     /// What results depend on; journalled when it changes.
     pub settings: Settings,
     /// `None`: the embedded series store.

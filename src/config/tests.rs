@@ -31,6 +31,7 @@ fn the_built_in_settings_are_right() {
     assert_eq!(config.http.listen.port(), 8700);
     assert_eq!(config.settings, Settings::default());
     assert_eq!(config.journal.max_bytes, 20 << 30);
+    assert_eq!(config.open_devices, 4_096);
 }
 
 #[test]
@@ -95,6 +96,8 @@ fn wrong_values_say_what_was_expected() {
         ("[[broker]]\nurl = \"mqtt://x\"\n", "'name' is missing"),
         ("[site]\ntimezone = \"Mars\"\n", "IANA"),
         ("[devices]\nunknown = \"maybe\"\n", "quarantine"),
+        ("[devices]\nopen = 0\n", "from 1 to 2000000"),
+        ("[devices]\nopen = 2000001\n", "35 kB of memory"),
         ("[journal]\nmax_age = \"35\"\n", "35 d"),
         ("[series]\nretention = \"400\"\n", "forever"),
         ("[series]\nretention = \"23 h\"\n", "at least 1 d"),

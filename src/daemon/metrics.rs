@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 use super::gauges::StoreGauges;
 use super::stage_times::Stages;
 use crate::desk::Change;
+use crate::detect::OpenDevices;
 use crate::pipeline::Effects;
 use crate::series::WriteReport;
 use crate::web::Behind;
@@ -66,6 +67,8 @@ pub(super) struct Metrics {
     series_decoded: Counter,
     pub(super) deliveries: Family<Delivered, Counter>,
     alerts: Counter,
+    devices_open: Gauge,
+    devices_unpacked: Counter,
     pub(super) stages: Stages,
     pub(super) gauges: StoreGauges,
     reloads: Family<Outcome, Counter>,
@@ -158,6 +161,16 @@ impl Metrics {
             self.alerts.clone(),
         );
         registry.register(
+            "devices_open",
+            "Devices whose state is kept ready in memory",
+            self.devices_open.clone(),
+        );
+        registry.register(
+            "devices_unpacked",
+            "Devices unpacked because they spoke or something came due; many a second: raise devices.open",
+            self.devices_unpacked.clone(),
+        );
+        registry.register(
             "reloads",
             "Reloads of settings and profiles, by result",
             self.reloads.clone(),
@@ -204,6 +217,15 @@ impl Metrics {
             };
             self.tickets_opened.get_or_create(&labels).inc();
         }
+    }
+
+    /// How many devices stand open, and how often one was unpacked since the start.
+    pub(super) fn open_devices(&self, opened: OpenDevices) {
+        self.devices_open
+            .set(i64::try_from(opened.now).unwrap_or(i64::MAX));
+        let told = self.devices_unpacked.get();
+        self.devices_unpacked
+            .inc_by(opened.unpacked.saturating_sub(told));
     }
 
     /// How far a consumer of the journal is behind.

@@ -241,6 +241,7 @@ impl Reloader {
                 "devices.unknown",
                 old.settings.adopt_unknown != new.settings.adopt_unknown,
             ),
+            ("devices.open", old.open_devices != new.open_devices),
             (
                 "site.timezone",
                 old.settings.timezone != new.settings.timezone,

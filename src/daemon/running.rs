@@ -130,7 +130,8 @@ impl Running {
             mqtts: mqtt.as_ref().and_then(|mqtt| mqtt.listener.tls_address()),
         };
         let tokens = Tokens::open(&config.data_dir)?;
-        let pipeline = recover::load(&checkpoints, &journal, store.position())?;
+        let mut pipeline = recover::load(&checkpoints, &journal, store.position())?;
+        pipeline.set_open_limit(config.open_devices);
         if *stop.borrow() {
             systemd::stopping();
             return Ok(None);

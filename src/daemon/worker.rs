@@ -316,6 +316,9 @@ impl Worker {
             drop(reply.send(self.answers.remove(&asked)));
         }
         let shared = &self.parts.shared;
+        shared
+            .metrics
+            .open_devices(self.stage.pipeline().open_devices());
         shared.set_profiles(self.stage.pipeline().profiles());
         shared.set_processed(position);
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 use super::device::{Around, Device};
-use super::devices::Devices;
+use super::devices::{Devices, OpenDevices};
 use super::event::{DerivedValue, DetectCommand, FaultEvent};
 use super::plan::Plan;
 use super::slots::Layout;
@@ -95,6 +95,18 @@ impl Detector {
             devices: Devices::new(limit),
             ..Self::default()
         }
+    }
+
+    /// At most so many devices stand open from here on, some 35 kB each for a profile of the size of those shipped; the others are
+    /// packed. It changes no result.
+    pub fn set_open_limit(&mut self, limit: usize) {
+        self.devices.set_open_limit(limit);
+    }
+
+    /// How many devices stand open, and how often one was unpacked.
+    #[must_use]
+    pub fn open_devices(&self) -> OpenDevices {
+        self.devices.opened()
     }
 
     /// For the cases of profiles: faults in shadow are told like live ones.

@@ -22,8 +22,17 @@ use crate::sweep::Sweep;
 use crate::sweep::Swept;
 use crate::telemetry::{DeviceId, Timestamp};
 
-/// Devices that stand open. One that is asked for beyond that takes the place of one that did nothing for long.
-pub(super) const OPEN_LIMIT: usize = 4_096;
+/// Devices that stand open unless told. One that is asked for beyond that takes the place of one that did nothing for long.
+pub const OPEN_LIMIT: usize = 4_096;
+
+/// How many devices stand open, and how often one had to be unpacked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenDevices {
+    /// Those that stand open now.
+    pub now: usize,
+    /// How often one was unpacked so far; each time costs as much as judging ten messages or more.
+    pub unpacked: u64,
+}
 
 /// When a device wants to be looked at, by the journal's time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +50,7 @@ pub(super) struct Devices {
     /// Those that stand open, the one that was opened first in front.
     open: VecDeque<DeviceId>,
     open_limit: usize,
+    unpacked: u64,
     /// Devices whose bytes could not be read, which only a fault of our own can cause; they learn anew.
     lost: Vec<DeviceId>,
     squeezer: Squeezer,
@@ -67,9 +77,24 @@ impl Devices {
             by_id: BTreeMap::new(),
             open: VecDeque::new(),
             open_limit: open_limit.max(1),
+            unpacked: 0,
             lost: Vec::new(),
             squeezer: Squeezer::default(),
             sweep: Sweep::default(),
+        }
+    }
+
+    /// At most so many stand open from here on.
+    pub(super) fn set_open_limit(&mut self, limit: usize) {
+        self.open_limit = limit.max(1);
+        self.pack_down_to(self.open_limit);
+    }
+
+    /// How many stand open, and how often one was unpacked.
+    pub(super) fn opened(&self) -> OpenDevices {
+        OpenDevices {
+            now: self.open.len(),
+            unpacked: self.unpacked,
         }
     }
 
@@ -79,11 +104,11 @@ impl Devices {
         if matches!(self.by_id.get(id)?, Kept::Packed(_)) {
             self.open(id);
         }
-        self.opened(id)
+        self.standing_open(id)
     }
 
     /// It stands open.
-    fn opened(&mut self, id: &DeviceId) -> Option<&mut Device> {
+    fn standing_open(&mut self, id: &DeviceId) -> Option<&mut Device> {
         match self.by_id.get_mut(id)? {
             Kept::Open(device) => {
                 device.used = true;
@@ -105,7 +130,7 @@ impl Devices {
             Some(Kept::Packed(_)) => self.open(id),
             None => self.insert(new()),
         }
-        self.opened(id)
+        self.standing_open(id)
     }
 
     /// What `look` sees in the device, which stays as it is.
@@ -290,15 +315,21 @@ impl Devices {
             let (device, whole) = packed.unpack(id, &mut self.squeezer);
             *kept = Kept::Open(Box::new(device));
             self.open.push_back(id.clone());
+            self.unpacked += 1;
             if !whole {
                 self.lost.push(id.clone());
             }
         }
     }
 
-    /// Packs devices until one more may be opened: the first in the row that was not used since it last came up.
+    /// Packs devices until one more may be opened.
     fn make_room(&mut self) {
-        while self.open.len() >= self.open_limit {
+        self.pack_down_to(self.open_limit - 1);
+    }
+
+    /// Packs devices until at most so many stand open: the first in the row that was not used since it last came up.
+    fn pack_down_to(&mut self, most: usize) {
+        while self.open.len() > most {
             let Some(id) = self.open.pop_front() else {
                 return;
             };

@@ -81,6 +81,7 @@ mod zones;
 pub use blind::{Blind, Learning};
 pub(crate) use detector::panic_text;
 pub use detector::{DetectOut, Detector, Standings};
+pub use devices::{OPEN_LIMIT, OpenDevices};
 pub use distance::{HoldView, OwnNormal, StageView, TermView};
 pub use event::{DerivedValue, DetectCommand, Evidence, FaultEvent, FaultEventKind};
 pub use packed::DeviceCopy;

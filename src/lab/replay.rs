@@ -71,6 +71,11 @@ impl Replayer {
         }
     }
 
+    /// At most so many devices stand open in detection from here on; it changes no result.
+    pub fn set_open_limit(&mut self, limit: usize) {
+        self.pipeline.set_open_limit(limit);
+    }
+
     /// From now on remembers what it plays, for [`Self::take_played`].
     pub fn remember(&mut self) {
         self.played = Some(Vec::new());

@@ -32,6 +32,7 @@ use crate::desk::DeskOut;
 use crate::detect::DetectOut;
 use crate::detect::Detector;
 use crate::detect::DeviceView;
+use crate::detect::OpenDevices;
 use crate::detect::Standings;
 use crate::detect::panic_text;
 use crate::profile::Profiles;
@@ -113,6 +114,17 @@ impl Pipeline {
             detect,
             ..Self::new()
         }
+    }
+
+    /// At most so many devices stand open in detection from here on; it changes no result.
+    pub fn set_open_limit(&mut self, limit: usize) {
+        self.detect.set_open_limit(limit);
+    }
+
+    /// How many devices stand open in detection, and how often one was unpacked.
+    #[must_use]
+    pub fn open_devices(&self) -> OpenDevices {
+        self.detect.open_devices()
     }
 
     /// Place of the newest entry it has seen.

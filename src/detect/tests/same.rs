@@ -158,7 +158,36 @@ fn packing_devices_changes_no_result() {
         }
         assert_eq!(out, again, "seed {seed}");
         assert_eq!(rows(&mut open), rows(&mut packed), "seed {seed}");
+        let (open, packed) = (open.open_devices(), packed.open_devices());
+        assert_eq!((open.unpacked, packed.now), (0, 1), "seed {seed}");
+        assert!(packed.unpacked > 10, "seed {seed}: {packed:?}");
     }
+}
+
+/// It may be set at any time.
+#[test]
+fn how_many_stand_open_can_be_changed() {
+    let mut detector = fresh();
+    let story = story(1);
+    let mut out = DetectOut::default();
+    let (before, after) = story.split_at(story.len() / 2);
+    for (now, telemetry) in before {
+        detector.apply(*now, "listener", telemetry, &mut out);
+    }
+    let all = detector.open_devices();
+    assert!(all.now > 1 && all.unpacked == 0, "{all:?}");
+    detector.set_open_limit(1);
+    assert_eq!(detector.open_devices().now, 1);
+    for (now, telemetry) in after {
+        detector.apply(*now, "listener", telemetry, &mut out);
+    }
+    let one = detector.open_devices();
+    assert!(one.now == 1 && one.unpacked > 1, "{one:?}");
+    detector.set_open_limit(8);
+    for id in detector.devices().cloned().collect::<Vec<_>>() {
+        detector.devices.get_mut(&id).expect("known");
+    }
+    assert_eq!(detector.open_devices().now, all.now);
 }
 
 #[test]
