@@ -2,7 +2,8 @@
 //! decode, to judge by twenty conditions, to make into points, and to write to and read from the journal.
 //!
 //! `cargo bench --bench stages`; `-- --messages N`, `-- --devices N`; `-- decode` (or `pipeline`, `points`, `journal`) for one stage;
-//! `-- memory --devices N` for what a fleet takes, `-- snapshot --devices N` for how long it waits for its state to be saved.
+//! `-- memory --devices N` for what a fleet takes, `-- snapshot --devices N` for how long it waits for its state to be saved;
+//! `-- packing --devices N` for what a message costs where more devices speak in turn than stand open.
 //! `benches/README.md` has what was found. This measures and judges nothing.
 
 use std::hint::black_box;
@@ -62,6 +63,9 @@ fn main() {
     }
     if sizes.parts.iter().any(|part| part == "snapshot") {
         return snapshot_of(sizes.devices);
+    }
+    if sizes.parts.iter().any(|part| part == "packing") {
+        return packing_of(sizes.devices);
     }
     let entries = entries(&sizes);
     say(&format!(
@@ -353,6 +357,34 @@ fn snapshot_of(devices: u32) {
         each(copying),
         each(usual)
     ));
+}
+
+/// What a message costs where each device was packed since it last spoke, and where all stand open.
+fn packing_of(devices: u32) {
+    let mut fleet = Fleet::new(devices);
+    let mut round = 0;
+    let mut speak = |fleet: &mut Fleet| {
+        let unpacked = fleet.pipeline.open_devices().unpacked;
+        let before = this_thread();
+        (0..devices).for_each(|device| fleet.idle(round, device));
+        round += 1;
+        let took = this_thread().saturating_sub(before);
+        let unpacked = fleet.pipeline.open_devices().unpacked - unpacked;
+        (took.as_secs_f64() * 1e6 / f64::from(devices), unpacked)
+    };
+    let some = usize::try_from(devices / 2).expect("a number of devices");
+    for (open, what) in [(some, "half of them open"), (2 * some + 1, "all open")] {
+        fleet.pipeline.set_open_limit(open);
+        speak(&mut fleet);
+        let found: Vec<_> = (0..ROUNDS).map(|_| speak(&mut fleet)).collect();
+        let costs: Vec<f64> = found.iter().map(|found| found.0).collect();
+        let unpacked: u64 = found.iter().map(|found| found.1).sum();
+        say(&format!(
+            "packing                  {devices} devices in turn, {what}: {} us a message, {:.2} times unpacked",
+            spread(&costs, 1),
+            unpacked as f64 / f64::from(devices) / ROUNDS as f64
+        ));
+    }
 }
 
 fn decode(entries: &[Entry]) -> Duration {

@@ -33,6 +33,8 @@ const EVERY: Duration = Duration::from_millis(100);
 const FAULTY: &[u8] = br#"{"s":{"leak_sensor.wet":true}}"#;
 /// Starts of each kind.
 const STARTS: usize = 3;
+/// After a start, until what it needed for a moment is given back.
+const SETTLED: Duration = Duration::from_secs(20);
 /// How long the fleet speaks before it is killed again.
 const BETWEEN_KILLS: Duration = Duration::from_secs(10);
 /// Between two looks at the daemon's numbers: a snapshot is placed as exactly as this.
@@ -145,7 +147,15 @@ fn starts(rig: &Rig, devices: u32, empty: f64) -> Daemon {
         spread(&ended, 2),
         (resident - empty) * 1024.0 / f64::from(devices)
     ));
-    last.expect("started")
+    let last = last.expect("started");
+    pause(SETTLED);
+    let (resident, _) = memory(last.pid());
+    say(&format!(
+        "scale    {:.0} s later, and nobody spoke: {resident:.0} MiB resident, {:.1} KiB a device",
+        SETTLED.as_secs_f64(),
+        (resident - empty) * 1024.0 / f64::from(devices)
+    ));
+    last
 }
 
 /// Event to ticket while the fleet speaks.
