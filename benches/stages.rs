@@ -380,9 +380,8 @@ fn packing_of(devices: u32) {
         let costs: Vec<f64> = found.iter().map(|found| found.0).collect();
         let unpacked: u64 = found.iter().map(|found| found.1).sum();
         say(&format!(
-            "packing                  {devices} devices in turn, {what}: {} us a message, {:.2} times unpacked",
+            "packing                  {devices} devices in turn, {what}: {} us a message; in {ROUNDS} rounds {unpacked} times one was unpacked",
             spread(&costs, 1),
-            unpacked as f64 / f64::from(devices) / ROUNDS as f64
         ));
     }
 }
