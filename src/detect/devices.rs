@@ -30,7 +30,7 @@ pub const OPEN_LIMIT: usize = 4_096;
 pub struct OpenDevices {
     /// Those that stand open now.
     pub now: usize,
-    /// How often one was unpacked so far; each time costs as much as judging ten messages or more.
+    /// How often one was unpacked so far, which costs several times as much as judging a message.
     pub unpacked: u64,
 }
 

@@ -72,6 +72,10 @@ fn flood(port: u16) {
     }
 }
 
+/// Most writes that one batch of the series takes: 20,000 points by 5,000, and a rest in each of four lanes. Points count as written
+/// when all of their batch is.
+const WRITES_OF_A_BATCH: usize = 8;
+
 /// Memory of the process, KiB: `VmRSS` now, `VmHWM` at most so far.
 fn memory(daemon: &Daemon, which: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
@@ -137,7 +141,7 @@ fn a_backlog_of_the_series_is_shown_and_worked_off_behind_the_tickets() {
     assert!(metric(&daemon, LAG) >= PUBLISHERS * EACH);
 
     // It comes back for a moment: some of the backlog goes, and a new ticket comes before the rest.
-    takes.store(4, Ordering::SeqCst);
+    takes.store(WRITES_OF_A_BATCH, Ordering::SeqCst);
     wait_for("a part of the backlog", LATER, || {
         (metric(&daemon, WRITTEN) > 0).then_some(())
     });
