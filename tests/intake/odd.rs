@@ -322,6 +322,31 @@ async fn a_refused_subscription_is_loud() {
     }
 }
 
+/// What is published before that is nobody's, so nobody may be told that messages flow.
+#[tokio::test]
+async fn it_is_not_connected_before_its_subscription_stands() {
+    for version in BOTH {
+        let mut fake = Fake::start(version).await;
+        let source = Running::start(plain(&fake), &Journal::new(Mode::Prompt));
+        let mut peer = fake.client().await;
+        peer.accept(false).await;
+        let subscribe = peer.read(crate::fake::SUBSCRIBE).await;
+        assert_ne!(source.now().state, SourceState::Connected);
+        let mut body = subscribe.body[..2].to_vec();
+        if version == MqttVersion::V5 {
+            body.push(0);
+        }
+        body.extend([1; 2]);
+        peer.send(&crate::fake::packet(0x90, &body)).await;
+        eventually("the connection", || {
+            source.now().state == SourceState::Connected
+        })
+        .await;
+        drop(peer);
+        source.vanish().await;
+    }
+}
+
 #[tokio::test]
 async fn a_lost_session_is_subscribed_again_and_a_kept_one_of_mqtt_3_only_for_the_fence() {
     for version in BOTH {

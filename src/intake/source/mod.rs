@@ -72,7 +72,7 @@ pub(super) struct Source {
     /// There was a connection before.
     was_up: bool,
     /// The filters of this process were subscribed to at least once.
-    subscribed: bool,
+    is_subscribed: bool,
     short_connections: u32,
 }
 
@@ -106,7 +106,7 @@ impl Source {
             generation: 0,
             up_since: None,
             was_up: false,
-            subscribed: false,
+            is_subscribed: false,
             short_connections: 0,
         })
     }
@@ -240,14 +240,13 @@ impl Source {
         }
         self.was_up = true;
         self.up_since = Some(Instant::now());
-        self.status.set(SourceState::Connected);
         tracing::info!(source = %self.settings.name, address = %self.settings.address, session_present, "connected");
         if session_present {
             visit
                 .fence
                 .raise(Instant::now() + self.settings.limits.fence);
         }
-        let stands = session_present && self.subscribed;
+        let stands = session_present && self.is_subscribed;
         if !visit
             .subscriptions
             .ask(&self.settings, stands, &visit.requests)
@@ -255,9 +254,15 @@ impl Source {
             return Some(Ended::Lost("the subscription could not be sent".into()));
         }
         if !visit.subscriptions.is_waiting() {
-            visit.fence.send(&self.settings);
+            self.subscribed(visit);
         }
         None
+    }
+
+    /// Every subscription stands: not before that may anyone rely on messages coming through.
+    fn subscribed(&self, visit: &mut Visit) {
+        self.status.set(SourceState::Connected);
+        visit.fence.send(&self.settings);
     }
 
     /// The broker's answer to one SUBSCRIBE.
@@ -274,8 +279,8 @@ impl Source {
                 visit.subscriptions.refused().join("; ")
             )));
         }
-        self.subscribed = true;
-        visit.fence.send(&self.settings);
+        self.is_subscribed = true;
+        self.subscribed(visit);
         None
     }
 
